@@ -1,0 +1,1 @@
+"""Lineal: DevOps for machine learning in one package."""

@@ -1,0 +1,1 @@
+"""What a run touched, and how it went: journals, processes, files, code, environment."""

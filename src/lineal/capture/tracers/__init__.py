@@ -1,0 +1,1 @@
+"""Ways to see which files a process opens: one file per brand behind `interface.py`."""

@@ -1,0 +1,1 @@
+"""Getting a model bundle to run somewhere."""

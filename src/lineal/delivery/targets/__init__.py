@@ -1,0 +1,1 @@
+"""Where services run: one file per brand behind `interface.py`."""

@@ -1,0 +1,185 @@
+"""Opens the database, hands out connections, and waits for other writers instead of failing."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, update
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from lineal.errors import Conflict, Integrity, InvalidState, LinealError, Unavailable
+from lineal.ledger import schema
+
+BUSY_SECONDS = 30.0
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "lustre", "glusterfs", "ceph"})
+
+
+class _Cursor(Protocol):
+    def execute(self, statement: str, /) -> object: ...
+    def close(self) -> None: ...
+
+
+class _DriverConnection(Protocol):
+    isolation_level: str | None
+
+    def cursor(self) -> _Cursor: ...
+
+
+class Ledger:
+    """The facts of one database. Thread safe; open one per process and keep it.
+
+    `read` gives a snapshot; `write` takes the one write lock at its start, so that a transaction never fails half way for lack of it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Ledger:
+        """The ledger at a SQLAlchemy URL (``sqlite:///…`` or ``postgresql+psycopg://…``), created or migrated where needed.
+
+        Raises:
+            InvalidState: kind ``newer-format``, if a newer Lineal made it.
+            Integrity: kind ``damaged-ledger``, if the database cannot be read.
+            Unavailable: kind ``ledger-unavailable``, if it does not answer, is full or read-only.
+        """
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if url.startswith("sqlite") else {})
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _configure_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        ledger = cls(engine)
+        try:
+            ledger._prepare()
+        except LinealError:
+            engine.dispose()
+            raise
+        return ledger
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine, for migrations and backups."""
+        return self._engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one consistent state."""
+        with _translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: everything or nothing. Waits up to 30 s for other writers."""
+        with _translated(), self._engine.connect().execution_options(lineal_write=True) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Gives back every connection."""
+        self._engine.dispose()
+
+    def _prepare(self) -> None:
+        with self.read() as connection:
+            tables = set(inspect(connection).get_table_names())
+            version = _stored_version(connection) if "meta" in tables else None
+        if version is None:
+            self._create()
+        elif version > schema.FORMAT_VERSION:
+            raise InvalidState(
+                f"this ledger has format {version}, made by a newer Lineal; this one reads up to {schema.FORMAT_VERSION}",
+                kind="newer-format",
+                hint="Upgrade with: pip install --upgrade lineal",
+            )
+        elif version < schema.FORMAT_VERSION:
+            from lineal.ledger.migrations import upgrade  # Alembic costs start-up time and is rarely needed
+
+            upgrade(self._engine)
+
+    def _create(self) -> None:
+        with self.write() as connection:
+            schema.metadata.create_all(connection)
+            if _stored_version(connection) is None:
+                connection.execute(insert(schema.meta).values(key="format", value=str(schema.FORMAT_VERSION)))
+
+
+def set_meta(connection: Connection, key: str, value: str) -> None:
+    """Writes one entry of the ``meta`` table."""
+    changed = connection.execute(update(schema.meta).where(schema.meta.c.key == key).values(value=value))
+    if not changed.rowcount:
+        connection.execute(insert(schema.meta).values(key=key, value=value))
+
+
+def network_file_system(path: Path) -> str:
+    """The type of the network file system that ``path`` lies on, or an empty string; known on Linux only."""
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return ""
+    best, kind = "", ""
+    real = str(path.resolve())
+    for line in mounts.read_text(errors="surrogateescape").splitlines():
+        _device, where, type_name, *_rest = line.split(" ")
+        where = where.replace("\\040", " ")
+        if len(where) >= len(best) and (real == where or real.startswith(where.rstrip("/") + "/")):
+            best, kind = where, type_name
+    return kind if kind in NETWORK_FILE_SYSTEMS else ""
+
+
+def _stored_version(connection: Connection) -> int | None:
+    value = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "format")).scalar()
+    return None if value is None else int(value)
+
+
+def _configure_sqlite(connection: _DriverConnection, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun below, never by the driver
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-20000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("lineal_write")
+    if not write:
+        connection.exec_driver_sql("BEGIN")
+        return
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.01, 0.05))  # noqa: S311 - spreads waiting writers, no secret
+        else:
+            return
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise _operational(error) from error
+    except DatabaseError as error:
+        text = str(error.orig)
+        if "malformed" in text or "not a database" in text:
+            raise Integrity(f"the ledger is damaged: {text}", kind="damaged-ledger", hint="See what is left with: lineal fsck") from error
+        raise
+
+
+def _operational(error: OperationalError) -> LinealError:
+    text = str(error.orig)
+    if "locked" in text:
+        return Conflict(
+            f"another writer has held the ledger for over {BUSY_SECONDS:.0f} s",
+            kind="ledger-busy",
+            hint="Try again when it is done.",
+        )
+    if "malformed" in text:
+        return Integrity(f"the ledger is damaged: {text}", kind="damaged-ledger", hint="See what is left with: lineal fsck")
+    if "full" in text:
+        return Unavailable("the disk that holds the ledger is full; nothing was changed", kind="disk-full", hint="Free space, then try again.")
+    return Unavailable(f"the ledger does not answer: {text}", kind="ledger-unavailable", hint="Check its path and rights with: lineal doctor")

@@ -1,0 +1,1 @@
+"""Distributions, drift and quality of what a deployment saw and said."""

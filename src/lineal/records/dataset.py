@@ -1,0 +1,141 @@
+"""Datasets and their versions. A version's identity is its commit id; the number is given by the workspace that owns the ref."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lineal.records.digest import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeEntry:
+    """One path of a version.
+
+    Attributes:
+        path: bytes, POSIX, relative to the dataset's folder; ``b""`` never occurs.
+        mode: ``file``, ``executable``, ``symlink`` or ``folder`` (only empty folders are entries).
+        size: bytes of the content; a symlink's content is its target.
+        digest: content id of the plain bytes.
+    """
+
+    path: bytes
+    mode: str
+    size: int
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A named line of versions."""
+
+    name: str
+    path: str
+    versions: int
+    latest: str
+    size: int
+    files: int
+    updated_at: int
+    deleted_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetVersion:
+    """One immutable state of a dataset.
+
+    Attributes:
+        number: 1, 2, …; 0 while it has none (made offline).
+        commit: content id of the commit object.
+        digest: the tree's root.
+        path: the folder or file it was added from, relative to the project where it lies in it.
+        single_file: whether the dataset is one file rather than a folder.
+        md5: MD5 hex by path, where asked for.
+        schema: per table file: columns with types, row count and null counts.
+        occurrence: its node in the graph.
+    """
+
+    name: str
+    number: int
+    commit: Digest
+    digest: Digest
+    parents: tuple[Digest, ...] = ()
+    path: str = ""
+    root: str = "project"
+    single_file: bool = False
+    files: int = 0
+    size: int = 0
+    stored_bytes: int = 0
+    message: str = ""
+    author: str = ""
+    created_at: int = 0
+    source: str = ""
+    md5: Mapping[str, str] = field(default_factory=dict)
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    occurrence: str = ""
+    deleted_at: int | None = None
+
+    @property
+    def reference(self) -> str:
+        """``name@number``, or ``name@~abcd`` while it has no number."""
+        return f"{self.name}@{self.number}" if self.number else f"{self.name}@~{self.commit.partition(':')[2][:4]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathChange:
+    """How one path differs between two trees.
+
+    Attributes:
+        change: ``added``, ``removed``, ``modified`` or ``mode``.
+        rows: for a table both sides can be read as: added, removed and changed row counts and examples.
+    """
+
+    path: str
+    change: str
+    before: Digest | None = None
+    after: Digest | None = None
+    size_before: int = 0
+    size_after: int = 0
+    rows: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDiff:
+    """What differs between two versions."""
+
+    before: str
+    after: str
+    changes: tuple[PathChange, ...]
+    added: int
+    removed: int
+    modified: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetStatus:
+    """What the working copy of a dataset looks like against its latest version."""
+
+    name: str
+    path: str
+    latest: str
+    changes: tuple[PathChange, ...]
+    clean: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What reading everything back found.
+
+    Attributes:
+        damaged: what is damaged, one sentence each, with path and digest.
+    """
+
+    subject: str
+    objects: int
+    bytes: int
+    damaged: tuple[str, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether everything that was read is what it should be."""
+        return not self.damaged

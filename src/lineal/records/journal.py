@@ -1,0 +1,77 @@
+"""What a run's journals say: the entries that processes append, and that the workspace ingests.
+
+A run has one folder of journals, named by its id; every process that records into it (the program, its children, its forks, the command that
+started it) appends to a file of its own, so that writers never wait for one another. Each frame's payload is one MessagePack map with the
+entry's kind under ``k``. Times are microseconds UTC. Paths are absolute, as bytes. docs/design/formats.md gives every field.
+"""
+
+from __future__ import annotations
+
+BEGIN = "begin"
+"""First frame of every journal: ``run project host boot pid pid_started rank started parent role name command folder author attempt``.
+
+``role`` is ``owner`` in exactly one journal of an attempt: the process whose end is the run's end. Only the owner's ``name command folder
+author attempt parent experiment`` count.
+"""
+
+POINTS = "points"
+"""Metric points in columns: ``keys`` (names), then little-endian arrays as bytes: ``key`` (u16 index into keys), ``step`` (i64),
+``value`` (f64), ``time`` (i64); ``rank``."""
+
+SUMMARY = "summary"
+"""``values`` (map of name to number), ``on``, ``time``."""
+
+PARAMS = "params"
+"""``values`` (map of name to value), ``origin`` (``recorded``, ``override``, ``argument``)."""
+
+TAGS = "tags"
+"""``values`` (map of text to text)."""
+
+NOTE = "note"
+"""``text``."""
+
+OPENED = "opened"
+"""A file that a tracer saw: ``path`` (bytes), ``mode`` (``r``, ``w`` or ``rw``), ``time``. Not ingested; `FILE` entries are made from it."""
+
+DECLARED = "declared"
+"""A file the user named: ``path`` (bytes), ``direction`` (``input``, ``output``), ``role``. Not ingested; `FILE` entries are made from it."""
+
+SPAWNED = "spawned"
+"""A child that was started: ``program``, ``traced`` (bool). Not ingested; it tells `CAPTURE` what could not be seen."""
+
+FILE = "file"
+"""A file as it went in or came out: ``direction``, ``root``, ``path`` (bytes, relative to root), ``digest`` or None, ``size``, ``kind``
+(``file`` or ``folder``), ``role``, ``role_origin``, ``declared``, ``restorable``, ``note``."""
+
+MODEL = "model"
+"""A model that was recorded: ``name``, ``root``, ``path``, ``format``, ``signature`` (map), ``profile`` (digest or None)."""
+
+CODE = "code"
+"""The fields of `lineal.records.run.Code`."""
+
+ENVIRONMENT = "environment"
+"""The fields of `lineal.records.run.Environment`."""
+
+CAPTURE = "capture"
+"""The fields of `lineal.records.run.Capture`."""
+
+LOG = "log"
+"""``digest`` of the whole output in the store."""
+
+WARNING = "warning"
+"""``text``, one sentence for the user."""
+
+LOST = "lost"
+"""``points`` that were dropped because the buffer or the disk was full."""
+
+BEAT = "beat"
+"""``time``: the process is alive."""
+
+END = "end"
+"""``status`` (a `RunStatus`), ``exit_code``, ``ended``, ``cpu_seconds``, ``peak_memory_bytes``; only the owner writes it, last."""
+
+RUN_VARIABLE = "LINEAL_RUN"
+"""Environment variable with the id of the run that a process is part of."""
+
+FOLDER_VARIABLE = "LINEAL_JOURNALS"
+"""Environment variable with the absolute path of that run's folder of journals."""

@@ -1,0 +1,1 @@
+"""Answering requests with a model: formats, signature checks, the service, captured predictions."""

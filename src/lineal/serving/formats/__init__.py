@@ -1,0 +1,1 @@
+"""Safe model formats: one file per brand behind `interface.py`."""

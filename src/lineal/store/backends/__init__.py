@@ -1,0 +1,1 @@
+"""Where the bytes lie: one file per brand behind `interface.py`."""

@@ -1,0 +1,1 @@
+"""Whole version stores above bytes: one file per brand behind `interface.py`."""

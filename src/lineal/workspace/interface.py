@@ -1,0 +1,237 @@
+"""The one thing that interfaces know: a Workspace, and the few nouns on it.
+
+There are two: the local one over the ledger and the store, and later a remote one over HTTP. One contract test runs over both.
+References are texts such as ``run:3f2a``, ``data:flights@1``, ``model:delay@champion``, ``deployment:delay``, ``prediction:<uuid>`` or
+``path:data/train.csv``; a bare one that fits two things is refused with the candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TypeVar
+
+from lineal.records.comparison import Comparison
+from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
+from lineal.records.deletion import DeletionPlan
+from lineal.records.deployment import Deployment, Prediction, TruthReceipt
+from lineal.records.graph import Graph, Node
+from lineal.records.model import Model, ModelVersion
+from lineal.records.monitor import MonitorReport
+from lineal.records.run import Run, RunPage, Series
+from lineal.records.verdict import Reproduction
+
+T = TypeVar("T")
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done and how much there is (0 where unknown), at most a few times a second."""
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What is wanted of a new run.
+
+    Attributes:
+        params: overrides from the command line, already typed.
+        inputs, outputs: declared paths, relative to ``folder``.
+        resume: reference of a run to continue as its next attempt, or empty.
+    """
+
+    name: str = ""
+    command: Sequence[str] = ()
+    folder: Path | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    inputs: Sequence[str] = ()
+    outputs: Sequence[str] = ()
+    experiment: str = ""
+    resume: str = ""
+    parent: str = ""
+
+
+class Recorder(Protocol):
+    """Writes one run's journal. Every method returns its argument or value, never blocks on the ledger, and is thread safe."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+
+    def param(self, key: str, default: T) -> T: ...
+    def params(self, values: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    def log(self, values: Mapping[str, float], step: int | None) -> None: ...
+    def summary(self, values: Mapping[str, float], on: str) -> None: ...
+    def tag(self, key: str, value: str) -> str: ...
+    def note(self, text: str) -> str: ...
+    def input(self, path: str, role: str) -> str: ...
+    def output(self, path: str, role: str) -> str: ...
+    def model(self, name: str, estimator: Any, example: Any) -> Any: ...
+    def finish(self, exit_code: int) -> None: ...
+
+
+class Runs(Protocol):
+    """Executions, recorded."""
+
+    def start(self, request: RunRequest) -> Recorder: ...
+    def execute(self, request: RunRequest) -> Run:
+        """Runs ``request.command`` as a child, streams its output through to stdout and stderr, and records everything."""
+
+    def get(self, reference: str) -> Run: ...
+    def search(self, *, where: str = "", order: str = "", limit: int = 100, offset: int = 0) -> RunPage: ...
+    def series(self, reference: str, key: str, *, points: int | None = None) -> tuple[Series, ...]:
+        """One series per rank; decimated to about ``points`` where given."""
+
+    def log(self, reference: str) -> Iterator[bytes]:
+        """The run's output in pieces, as far as it is written; secrets are already taken out."""
+
+    def follow(self, reference: str) -> Iterator[bytes]:
+        """Like `log`, but goes on until the run ends."""
+
+    def artifact(self, reference: str, path: str) -> BinaryIO: ...
+    def diff(self, reference: str) -> str:
+        """The uncommitted diff that was recorded with the code, redacted."""
+
+    def stop(self, reference: str) -> Run: ...
+    def compare(self, references: Sequence[str]) -> Comparison: ...
+    def mark_mistake(self, reference: str, reason: str) -> Run:
+        """Hides the run behind a label; an empty reason takes the mark off."""
+
+    def annotate(self, reference: str, *, note: str | None = None, tags: Mapping[str, str] | None = None) -> Run: ...
+    def reproduce(self, reference: str, *, data: Mapping[str, str] | None = None, progress: Progress = silent) -> Reproduction:
+        """Reruns in a fresh checkout. ``data`` maps dataset names to versions that stand in for the recorded ones."""
+
+    def ingest(self) -> int:
+        """Brings every pending journal into the ledger, settles dead runs, and says how many runs changed. Cheap when there is nothing."""
+
+
+class Datasets(Protocol):
+    """Data, versioned."""
+
+    def add(
+        self,
+        path: Path,
+        *,
+        name: str = "",
+        message: str = "",
+        md5: bool = False,
+        source: str = "",
+        progress: Progress = silent,
+    ) -> DatasetVersion: ...
+    def list(self) -> Sequence[Dataset]: ...
+    def versions(self, name: str) -> Sequence[DatasetVersion]: ...
+    def get(self, reference: str) -> DatasetVersion: ...
+    def entries(self, reference: str, *, prefix: str = "", limit: int = 1000, after: str = "") -> Sequence[TreeEntry]: ...
+    def open(self, reference: str, path: str) -> BinaryIO: ...
+    def status(self, name: str = "") -> Sequence[DatasetStatus]: ...
+    def diff(self, before: str, after: str) -> VersionDiff: ...
+    def checkout(self, reference: str, target: Path | None = None, *, progress: Progress = silent) -> int: ...
+    def verify(self, reference: str = "", *, progress: Progress = silent) -> Sequence[VerifyReport]: ...
+
+
+class Lineage(Protocol):
+    """Where things came from, what came of them, and what may go."""
+
+    def graph(self, reference: str, *, down: bool = False, both: bool = False, depth: int | None = None, limit: int = 5000) -> Graph: ...
+    def project(self, *, limit: int = 2000) -> Graph:
+        """The newest part of the whole project's graph."""
+
+    def trace(self, prediction: str) -> Sequence[Node]:
+        """From a prediction back: deployment, model version, run, datasets, sources, in that order, each with its facts."""
+
+    def plan_deletion(self, reference: str) -> DeletionPlan: ...
+    def delete(self, reference: str, plan: str) -> DeletionPlan:
+        """Carries a plan out. Raises PermissionDenied kind ``protected`` with the path, Conflict kind ``stale-plan`` if anything changed."""
+
+    def undelete(self, reference: str) -> Sequence[Node]: ...
+
+
+class Models(Protocol):
+    """The model library."""
+
+    def register(self, run: str, *, name: str, path: str = "", note: str = "") -> ModelVersion: ...
+    def list(self) -> Sequence[Model]: ...
+    def get(self, reference: str) -> ModelVersion: ...
+    def set_alias(self, reference: str, alias: str) -> ModelVersion:
+        """Points the alias at that version, wherever it pointed before."""
+
+    def remove_alias(self, name: str, alias: str) -> None: ...
+    def export(self, reference: str, folder: Path) -> Path:
+        """Writes the model's bundle (manifest, model, reference profile) into ``folder``."""
+
+
+class Deployments(Protocol):
+    """Models in production."""
+
+    def deploy(
+        self,
+        model: str,
+        *,
+        name: str = "",
+        port: int = 0,
+        trial: bool = False,
+        skip_drift: Sequence[str] = (),
+        progress: Progress = silent,
+    ) -> Deployment:
+        """Serves a model version (or, for a trial, a run's model). A running deployment of that name is replaced once the new one answers."""
+
+    def list(self, *, stopped: bool = False) -> Sequence[Deployment]: ...
+    def get(self, reference: str) -> Deployment: ...
+    def undeploy(self, name: str) -> Deployment: ...
+    def predictions(
+        self, name: str, *, limit: int = 50, before: str = "", start: int | None = None, end: int | None = None, wrong: bool = False
+    ) -> Sequence[Prediction]:
+        """Captured predictions, newest first; ``wrong`` keeps those whose truth differs from the answer."""
+
+    def prediction(self, identifier: str) -> Prediction: ...
+    def log(self, name: str) -> str: ...
+
+
+class Monitors(Protocol):
+    """Watching what is deployed."""
+
+    def report(self, name: str, *, every: str = "month", start: int | None = None, end: int | None = None) -> MonitorReport: ...
+    def add_truth(self, name: str, table: Path) -> TruthReceipt: ...
+
+
+class Audit(Protocol):
+    """Who did what, and whether what is stored is sound."""
+
+    def events(self, *, subject: str = "", limit: int = 200, before: int | None = None) -> Sequence[Mapping[str, Any]]: ...
+    def check(self, *, progress: Progress = silent) -> Sequence[VerifyReport]:
+        """Everything `lineal fsck` looks at: store, ledger, journals, captured predictions."""
+
+    def rebuild(self, *, progress: Progress = silent) -> Sequence[str]:
+        """Makes the ledger's projections of the store anew; says what was added."""
+
+
+class Workspace(Protocol):
+    """A project's records, wherever they live."""
+
+    @property
+    def project(self) -> str:
+        """The project's name."""
+
+    @property
+    def root(self) -> Path: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def datasets(self) -> Datasets: ...
+    @property
+    def lineage(self) -> Lineage: ...
+    @property
+    def models(self) -> Models: ...
+    @property
+    def deployments(self) -> Deployments: ...
+    @property
+    def monitors(self) -> Monitors: ...
+    @property
+    def audit(self) -> Audit: ...
+    def resolve(self, reference: str, *, kinds: Sequence[str] = ()) -> Node:
+        """The one thing a reference names. Raises NotFound kind ``unknown-reference`` or Conflict kind ``ambiguous-reference`` with candidates."""
+
+    def close(self) -> None: ...
