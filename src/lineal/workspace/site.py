@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lineal.ledger.database import Ledger
-from lineal.store.repository import Repository
+if TYPE_CHECKING:
+    from lineal.ledger.database import Ledger
+    from lineal.store.repository import Repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,11 @@ class Layout:
         return self.state / "store"
 
     @property
+    def stat_index(self) -> Path:
+        """What is known of files that did not change."""
+        return self.state / "stat.db"
+
+    @property
     def journals(self) -> Path:
         """One folder per run that is not wholly ingested, named by its id."""
         return self.state / "journals"
@@ -53,23 +62,60 @@ class Layout:
         return self.state / "tmp"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def system_clock() -> int:
+    """Now, in microseconds UTC."""
+    return time.time_ns() // 1000
+
+
 class Site:
-    """The parts of one open local workspace.
+    """The parts of one open local workspace. Ledger and store open when first asked for: recording a run needs neither.
 
     Attributes:
+        project_id: 32 hex digits, fixed when the project was made.
         clock: microseconds UTC.
         entropy: that many random bytes.
         actor: who acts, for events and authorship.
-        limits: the bounds of what is kept and how long is waited, from the settings, by name.
+        settings: the bounds of what is kept and how long is waited, by the names in docs/reference/settings.md.
     """
 
-    layout: Layout
-    project_id: str
-    project: str
-    ledger: Ledger
-    store: Repository
-    clock: Callable[[], int]
-    entropy: Callable[[int], bytes]
-    actor: str
-    limits: Mapping[str, Any]
+    def __init__(
+        self,
+        *,
+        layout: Layout,
+        project_id: str,
+        project: str,
+        ledger_url: str,
+        actor: str,
+        settings: Mapping[str, Any],
+        clock: Callable[[], int] = system_clock,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.layout = layout
+        self.project_id = project_id
+        self.project = project
+        self.actor = actor
+        self.settings = settings
+        self.clock = clock
+        self.entropy = entropy
+        self._ledger_url = ledger_url
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The facts."""
+        from lineal.ledger.database import Ledger
+
+        return Ledger.open(self._ledger_url)
+
+    @cached_property
+    def store(self) -> Repository:
+        """The bytes."""
+        from lineal.store.repository import Repository
+
+        return Repository.open(self.layout.store, project_id=self.project_id)
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        for name in ("ledger", "store"):
+            part = self.__dict__.pop(name, None)
+            if part is not None:
+                part.close()
