@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, update
@@ -16,7 +15,6 @@ from lineal.errors import Conflict, Integrity, InvalidState, LinealError, Unavai
 from lineal.ledger import schema
 
 BUSY_SECONDS = 30.0
-NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "lustre", "glusterfs", "ceph"})
 
 
 class _Cursor(Protocol):
@@ -110,21 +108,6 @@ def set_meta(connection: Connection, key: str, value: str) -> None:
     changed = connection.execute(update(schema.meta).where(schema.meta.c.key == key).values(value=value))
     if not changed.rowcount:
         connection.execute(insert(schema.meta).values(key=key, value=value))
-
-
-def network_file_system(path: Path) -> str:
-    """The type of the network file system that ``path`` lies on, or an empty string; known on Linux only."""
-    mounts = Path("/proc/self/mounts")
-    if not mounts.exists():
-        return ""
-    best, kind = "", ""
-    real = str(path.resolve())
-    for line in mounts.read_text(errors="surrogateescape").splitlines():
-        _device, where, type_name, *_rest = line.split(" ")
-        where = where.replace("\\040", " ")
-        if len(where) >= len(best) and (real == where or real.startswith(where.rstrip("/") + "/")):
-            best, kind = where, type_name
-    return kind if kind in NETWORK_FILE_SYSTEMS else ""
 
 
 def _stored_version(connection: Connection) -> int | None:

@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Where things lie in a project. ``.lineal/`` survives moving the folder: nothing in it holds an absolute path that matters."""
+    """Where things lie in a project. ``.lineal/`` survives moving the folder: nothing in it holds an absolute path that matters.
+
+    Attributes:
+        root: the folder that project paths are relative to.
+        state_folder: the ``.lineal`` folder where it is not in ``root``: a linked git worktree shares the main one's.
+    """
 
     root: Path
+    state_folder: Path | None = None
 
     @property
     def state(self) -> Path:
         """``.lineal``."""
-        return self.root / ".lineal"
+        return self.state_folder or self.root / ".lineal"
 
     @property
     def format(self) -> Path:

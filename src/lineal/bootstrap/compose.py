@@ -1,0 +1,87 @@
+"""Picks the parts of a workspace and puts them together."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lineal.bootstrap.settings import WORKSPACE_VARIABLE, environment, load_settings, template
+from lineal.errors import InvalidState
+from lineal.ledger.mounts import MOUNTS, network_file_system
+from lineal.workspace.local import LocalWorkspace
+from lineal.workspace.project import Project, create_project, find_project
+from lineal.workspace.site import Layout, Site
+
+
+def open_workspace(start: Path | None = None) -> LocalWorkspace:
+    """The workspace of the project that ``start`` (the current folder unless given) lies in.
+
+    Opens neither ledger nor store. ``LINEAL_WORKSPACE`` names the project's folder outright, unless ``start`` is given.
+
+    Raises:
+        NotFound: kind ``no-project``.
+        InvalidState: kind ``newer-format``, or ``network-file-system`` where SQLite would lose what it writes.
+        InvalidInput: a setting does not make sense.
+    """
+    return _assemble(locate_project(start))
+
+
+def locate_project(start: Path | None = None) -> Project:
+    """The project that `open_workspace` would open."""
+    named = environment().get(WORKSPACE_VARIABLE) if start is None else None
+    return find_project(start or Path.cwd(), home=Path(named).absolute() if named else None)
+
+
+def create_workspace(folder: Path, *, name: str = "") -> LocalWorkspace:
+    """Makes ``folder`` a project where it is none, and opens it."""
+    refuse_network(folder.absolute())
+    return _assemble(create_project(folder, name=name, configuration=template()))
+
+
+def refuse_network(folder: Path, *, mounts: Path = MOUNTS) -> None:
+    """Raises InvalidState kind ``network-file-system`` if a SQLite ledger in ``folder`` would lie on one."""
+    kind = network_file_system(folder, mounts=mounts)
+    if kind:
+        raise InvalidState(
+            f"{folder} lies on a network file system ({kind}), where SQLite loses what it writes",
+            kind="network-file-system",
+            hint="Keep the project on a local disk, or name a PostgreSQL ledger: LINEAL_LEDGER_URL=postgresql+psycopg://…",
+        )
+
+
+def _assemble(project: Project) -> LocalWorkspace:
+    settings = load_settings(project.layout.root)
+    url = settings["ledger.url"]
+    if not url:
+        refuse_network(project.layout.state)
+        url = _sqlite_url(project.layout)
+    return LocalWorkspace(
+        Site(
+            layout=project.layout,
+            project_id=project.id,
+            project=project.name,
+            ledger_url=url,
+            actor=_actor(settings),
+            settings=settings,
+        )
+    )
+
+
+def _sqlite_url(layout: Layout) -> str:
+    path = str(layout.ledger)
+    if "?" not in path:
+        return f"sqlite:///{path}"
+    from urllib.parse import quote
+
+    return f"sqlite:///file:{quote(path)}?uri=true"  # a question mark would end the path of a plain URL
+
+
+def _actor(settings: Mapping[str, Any]) -> str:
+    if settings["user.name"]:
+        return str(settings["user.name"])
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's numeric user has no name
+        return "unknown"

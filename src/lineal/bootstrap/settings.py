@@ -1,0 +1,238 @@
+"""Every setting in one table, and the one place that reads the process environment and the configuration files.
+
+A value comes from the first of: the environment, ``lineal.toml`` in the project, the user's own file, the default.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lineal.errors import InvalidInput
+
+WORKSPACE_VARIABLE = "LINEAL_WORKSPACE"
+"""Environment variable with the project's folder, for programs that run outside it."""
+
+CONFIGURATION = "lineal.toml"
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*\Z", re.IGNORECASE)
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: ``section.key``, as in ``lineal.toml``.
+        type: ``text``, ``count``, ``seconds``, ``size``, ``switch`` or ``list``.
+        default: already typed.
+        meaning: one sentence for docs/reference/settings.md.
+    """
+
+    name: str
+    type: str
+    default: Any
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that overrides it."""
+        return "LINEAL_" + self.name.upper().replace(".", "_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effective:
+    """A setting's value and where it comes from: ``environment``, a file's path, or ``default``."""
+
+    setting: Setting
+    value: Any
+    origin: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(name="user.name", type="text", default="", meaning="Who acts, in events and authorship; empty means the login name."),
+    Setting(name="ledger.url", type="text", default="", meaning="SQLAlchemy URL of the ledger; empty means SQLite in the project's .lineal folder."),
+    Setting(
+        name="capture.max_file_bytes",
+        type="size",
+        default=1_000_000_000,
+        meaning="Files a run touched are kept up to this size; larger ones are digested and marked as not restorable.",
+    ),
+    Setting(name="ui.port", type="count", default=8400, meaning="Port of the pages; the next free one is taken where it is in use."),
+    Setting(name="ui.ingest_seconds", type="seconds", default=1.0, meaning="How often the pages look for news of runs."),
+)
+"""Every setting there is; a test holds docs/reference/settings.md against it."""
+
+
+def environment() -> Mapping[str, str]:
+    """The process environment."""
+    return os.environ
+
+
+def user_configuration() -> Path:
+    """The user's own configuration file, whether it exists or not."""
+    from platformdirs import user_config_path
+
+    return user_config_path("lineal") / CONFIGURATION
+
+
+def load_settings(root: Path | None, *, variables: Mapping[str, str] | None = None, user_file: Path | None = None) -> dict[str, Any]:
+    """The value of every setting, by name.
+
+    Args:
+        root: the project's folder, or None outside any project.
+        variables: the environment; the process's own unless given.
+        user_file: the user's file; the platform's place for it unless given.
+
+    Raises:
+        InvalidInput: kinds ``unknown-setting`` and ``bad-setting``, naming file and key; ``bad-configuration``, if a file is no TOML.
+    """
+    return {item.setting.name: item.value for item in explain_settings(root, variables=variables, user_file=user_file)}
+
+
+def explain_settings(root: Path | None, *, variables: Mapping[str, str] | None = None, user_file: Path | None = None) -> tuple[Effective, ...]:
+    """Every setting with its value and where it comes from, in the table's order. Arguments and errors are `load_settings`'s."""
+    variables = environment() if variables is None else variables
+    files = [path for path in (root / CONFIGURATION if root else None, user_file or user_configuration()) if path and path.is_file()]
+    tables = [(str(path), _read_configuration(path)) for path in files]
+    return tuple(_effective(setting, variables, tables) for setting in SETTINGS)
+
+
+def template() -> str:
+    """The text of a new ``lineal.toml``: every setting with its meaning and default, commented out."""
+    lines = ["# Settings of this Lineal project. Each line shows a default; take the # away to change it.", "# The meaning of each: lineal config"]
+    section = ""
+    for setting in SETTINGS:
+        group, _, key = setting.name.partition(".")
+        if group != section:
+            section = group
+            lines += ["", f"[{group}]"]
+        lines += [f"# {setting.meaning}", f"# {key} = {_toml(setting.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    import json
+
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+def _effective(setting: Setting, variables: Mapping[str, str], tables: list[tuple[str, dict[str, Any]]]) -> Effective:
+    if variables.get(setting.variable):
+        return Effective(setting=setting, value=_typed(setting, variables[setting.variable], setting.variable), origin="environment")
+    for origin, table in tables:
+        if setting.name in table:
+            return Effective(setting=setting, value=_typed(setting, table[setting.name], origin), origin=origin)
+    return Effective(setting=setting, value=setting.default, origin="default")
+
+
+def _read_configuration(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"{path} is not TOML: {error}", kind="bad-configuration", hint="Its form is shown in docs/reference/settings.md"
+        ) from error
+    except OSError as error:
+        raise InvalidInput(
+            f"{path} cannot be read: {error.strerror}", kind="bad-configuration", hint="Give yourself the right to read it."
+        ) from error
+    table = dict(_flat(tree, ""))
+    known = {setting.name for setting in SETTINGS}
+    for name in table:
+        if name not in known:
+            raise InvalidInput(f"{path} sets {name}, which is no setting", kind="unknown-setting", hint=_nearest(name, known))
+    return table
+
+
+def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]}?" if close else "See every setting with: lineal config"
+
+
+def _typed(setting: Setting, value: Any, origin: str) -> Any:
+    try:
+        return _READERS[setting.type](value)
+    except (ValueError, TypeError):
+        wanted = _WANTED[setting.type]
+        raise InvalidInput(
+            f"{origin} sets {setting.name} to {value!r}, which is not {wanted}", kind="bad-setting", hint=f"Its default is {setting.default!r}."
+        ) from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _count(value: Any) -> int:
+    number = int(value) if isinstance(value, str) else value
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise ValueError
+    return number
+
+
+def _seconds(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, bool) or not 0 <= number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, str):
+        return _count(value)
+    match = _SIZE.match(value)
+    if not match:
+        raise ValueError
+    base = 1024 if match[3] else 1000
+    return int(float(match[1]) * base ** " kmgt".index(match[2].lower() or " "))
+
+
+def _switch(value: Any) -> bool:
+    text = str(value).lower()
+    if text not in _TRUE | _FALSE:
+        raise ValueError
+    return text in _TRUE
+
+
+def _list(value: Any) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    return tuple(_text(item).strip() for item in items if item.strip())
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "text": _text,
+    "count": _count,
+    "seconds": _seconds,
+    "size": _size,
+    "switch": _switch,
+    "list": _list,
+}
+_WANTED = {
+    "text": "a text",
+    "count": "a whole number, 0 or more",
+    "seconds": "a number of seconds, 0 or more",
+    "size": "a number of bytes, or a text such as 1 GB or 64 MiB",
+    "switch": "true or false",
+    "list": "a list of texts",
+}

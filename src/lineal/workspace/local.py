@@ -1,0 +1,94 @@
+"""The workspace of a project on this machine. A noun is imported when it is first asked for: recording a run needs few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lineal.records.graph import Node
+    from lineal.workspace.interface import Audit, Datasets, Deployments, Lineage, Models, Monitors, Runs
+    from lineal.workspace.site import Site
+
+
+class LocalWorkspace:
+    """A `Workspace` over the ledger and the store of one project."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    @property
+    def project(self) -> str:
+        """The project's name."""
+        return self._site.project
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self._site.layout.root
+
+    @property
+    def site(self) -> Site:
+        """The parts it stands on, for whoever assembles a program."""
+        return self._site
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Executions, recorded."""
+        from lineal.workspace.tracking import LocalRuns
+
+        return LocalRuns(self._site, self.datasets)
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        """Data, versioned."""
+        from lineal.workspace.versioning import LocalDatasets
+
+        return LocalDatasets(self._site)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """Where things came from and what may go."""
+        from lineal.workspace.lineage import LocalLineage
+
+        return LocalLineage(self._site, self.deployments)
+
+    @cached_property
+    def models(self) -> Models:
+        """The model library."""
+        from lineal.workspace.registry import LocalModels
+
+        return LocalModels(self._site, self.datasets)
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """Models in production."""
+        from lineal.workspace.shipping import LocalDeployments
+
+        return LocalDeployments(self._site, self.models)
+
+    @cached_property
+    def monitors(self) -> Monitors:
+        """Watching what is deployed."""
+        from lineal.workspace.observation import LocalMonitors
+
+        return LocalMonitors(self._site, self.deployments, self.models)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Who did what, and whether what is stored is sound."""
+        from lineal.workspace.audit import LocalAudit
+
+        return LocalAudit(self._site, self.datasets)
+
+    def resolve(self, reference: str, *, kinds: Sequence[str] = ()) -> Node:
+        """The one thing a reference names, among ``kinds`` where given."""
+        from lineal.workspace.references import resolve
+
+        return resolve(self._site, reference, kinds=tuple(kinds))
+
+    def close(self) -> None:
+        """Closes ledger and store."""
+        self._site.close()
