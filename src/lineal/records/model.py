@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lineal.records.digest import Digest
@@ -40,6 +41,27 @@ class Signature:
     task: str = "other"
     classes: tuple[Any, ...] = ()
     origin: str = "declared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedModel:
+    """What `run.model(name, estimator, example=...)` wrote.
+
+    Attributes:
+        path: the model file; its name ends in the format's own suffix.
+        format: the serving format's name.
+        example: file with (a sample of) the example rows in columns, for the reference profile, or None.
+    """
+
+    path: Path
+    format: str
+    signature: Signature
+    example: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that was written."""
+        return (self.path,) if self.example is None else (self.path, self.example)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
