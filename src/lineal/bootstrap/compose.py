@@ -70,12 +70,8 @@ def _assemble(project: Project) -> LocalWorkspace:
 
 
 def _sqlite_url(layout: Layout) -> str:
-    path = str(layout.ledger)
-    if "?" not in path:
-        return f"sqlite:///{path}"
-    from urllib.parse import quote
-
-    return f"sqlite:///file:{quote(path)}?uri=true"  # a question mark would end the path of a plain URL
+    path = str(layout.ledger).replace("%", "%25").replace("?", "%3F")  # what a URL would take for its own; other bytes pass as they are
+    return f"sqlite:///{path}"
 
 
 def _actor(settings: Mapping[str, Any]) -> str:
