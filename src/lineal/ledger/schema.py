@@ -280,6 +280,7 @@ deployments = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("stopped_at", BigInteger),
     Column("body", Text, nullable=False, default="{}"),  # handle, skip_drift, author, detail
+    Column("deleted_at", BigInteger),
     Index("deployments_by_name", "project_id", "name", "started_at"),
 )
 
