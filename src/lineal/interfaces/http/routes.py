@@ -1,0 +1,131 @@
+"""The JSON API's routes, made of the route table."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from lineal.errors import InvalidInput, LinealError, NotFound
+from lineal.interfaces.http import datasets, deployments, lineage, models, runs
+from lineal.interfaces.http.bodies import read_body
+from lineal.interfaces.http.calls import Call
+from lineal.interfaces.http.openapi import openapi
+from lineal.interfaces.http.table import PREFIX, Endpoint
+from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem
+from lineal.records.documents import document
+from lineal.workspace.interface import Workspace
+
+ENDPOINTS: tuple[Endpoint, ...] = (*runs.ENDPOINTS, *datasets.ENDPOINTS, *models.ENDPOINTS, *deployments.ENDPOINTS, *lineage.ENDPOINTS)
+PIECE = 1 << 18
+_log = logging.getLogger("lineal.http")
+
+
+def routes(workspace: Workspace) -> list[Route]:
+    """Every route of the API over one workspace; the last one answers 404 as a problem for whatever else lies below its prefix."""
+    found = [Route(PREFIX + endpoint.path, _serve(workspace, endpoint), methods=[endpoint.method]) for endpoint in ENDPOINTS]
+    found.append(Route(f"{PREFIX}/openapi.json", _describe, methods=["GET"]))
+    found.append(Route(f"{PREFIX}/{{rest:path}}", _unknown, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]))
+    return found
+
+
+def _serve(workspace: Workspace, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(request: Request) -> Response:
+        try:
+            call = await _call(workspace, endpoint, request)
+            answer = await run_in_threadpool(_answer, endpoint, call)
+        except LinealError as error:
+            return problem_response(error, request)
+        except Exception:  # noqa: BLE001 - whatever it was, the caller gets a problem document and the terminal the traceback
+            _log.exception("%s %s failed", request.method, request.url.path)
+            return problem_response(internal_error(), request)
+        return answer
+
+    return serve
+
+
+async def _call(workspace: Workspace, endpoint: Endpoint, request: Request) -> Call:
+    body: dict[str, Any] = {}
+    raw = b""
+    if endpoint.changes:
+        content = await read_body(request, media=endpoint.media)
+        body, raw = content.fields, content.raw
+        _refuse_unknown(body, endpoint)
+    return Call(workspace=workspace, path=dict(request.path_params), query=dict(request.query_params), body=body, raw=raw)
+
+
+def _refuse_unknown(body: dict[str, Any], endpoint: Endpoint) -> None:
+    unknown = sorted(set(body) - set(endpoint.body))
+    if unknown:
+        known = ", ".join(endpoint.body) or "none"
+        raise InvalidInput(f"the body has the unknown field {unknown[0]}", kind="bad-body", hint=f"Known fields: {known}.")
+
+
+def _answer(endpoint: Endpoint, call: Call) -> Response:
+    value = endpoint.handler(call)
+    if endpoint.answers == "text/plain":
+        return StreamingResponse(_first_now(value), media_type="text/plain; charset=utf-8")
+    if endpoint.answers == "application/octet-stream":
+        name = quote(call.need("path").rpartition("/")[2])
+        return StreamingResponse(
+            _pieces(value), media_type="application/octet-stream", headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+        )
+    return json_response(document(value))
+
+
+def _first_now(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces; the first is fetched at once, so that an error becomes a status and not a broken answer."""
+    first = next(pieces, b"")
+
+    def all_of_them() -> Iterator[bytes]:
+        yield first
+        yield from pieces
+
+    return all_of_them()
+
+
+def _pieces(stream: Any) -> Iterator[bytes]:
+    with stream:
+        while piece := stream.read(PIECE):
+            yield piece
+
+
+async def _describe(_request: Request) -> Response:
+    return json_response(openapi(ENDPOINTS, version=importlib.metadata.version("lineal")))
+
+
+async def _unknown(request: Request) -> Response:
+    known = next((endpoint for endpoint in ENDPOINTS if _matches(endpoint, request.path_params["rest"])), None)
+    if known:
+        error: LinealError = InvalidInput(f"{request.url.path} does not take {request.method}", kind="bad-method", hint=f"It takes {known.method}.")
+        return problem_response(error, request, status=405)
+    error = NotFound(f"the API has no {request.url.path}", kind="unknown-page", hint=f"{PREFIX}/openapi.json lists what it has.")
+    return problem_response(error, request)
+
+
+def _matches(endpoint: Endpoint, path: str) -> bool:
+    asked, known = path.split("/"), endpoint.path.strip("/").split("/")
+    return len(asked) == len(known) and all(there.startswith("{") or here == there for here, there in zip(asked, known, strict=True))
+
+
+def json_response(value: Any, *, status: int = 200, media: str = "application/json") -> Response:
+    """A value as JSON, small and in UTF-8."""
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+    return Response(body, status_code=status, media_type=media)
+
+
+def problem_response(error: LinealError, request: Request, *, status: int | None = None) -> JSONResponse:
+    """An error as problem JSON."""
+    found = problem(error, status=status or _STATUS.get(error.kind), instance=request.url.path)
+    return JSONResponse(found, status_code=found["status"], media_type=PROBLEM_TYPE)
+
+
+_STATUS = {"body-too-large": 413, "not-json": 415}

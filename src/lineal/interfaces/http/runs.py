@@ -1,0 +1,124 @@
+"""Runs over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from lineal.errors import InvalidInput
+from lineal.interfaces.http.calls import Call
+from lineal.interfaces.http.table import NUMBER, TEXT, Endpoint, parameter, required
+
+MOST_RUNS = 1000
+MOST_POINTS = 20_000
+
+
+def search_runs(call: Call) -> Any:
+    """The runs that match, and how many there are."""
+    return call.workspace.runs.search(
+        where=call.query.get("where", ""),
+        order=call.query.get("order", ""),
+        limit=call.number("limit", 100, most=MOST_RUNS),
+        offset=call.number("offset", 0, most=2**53),
+    )
+
+
+def get_run(call: Call) -> Any:
+    """One run."""
+    return call.workspace.runs.get(call.path["run"])
+
+
+def get_series(call: Call) -> Any:
+    """The points of one metric, one series per rank."""
+    points = call.number("points", 1000, least=2, most=MOST_POINTS)
+    return {"series": call.workspace.runs.series(call.path["run"], call.need("key"), points=points)}
+
+
+def get_log(call: Call) -> Iterator[bytes]:
+    """What the run printed, as far as it is written."""
+    return call.workspace.runs.log(call.path["run"])
+
+
+def get_diff(call: Call) -> Iterator[bytes]:
+    """The uncommitted diff, secrets taken out."""
+    return iter((call.workspace.runs.diff(call.path["run"]).encode("utf-8", "replace"),))
+
+
+def get_artifact(call: Call) -> BinaryIO:
+    """The bytes of one file the run read or wrote."""
+    return call.workspace.runs.artifact(call.path["run"], call.need("path"))
+
+
+def compare_runs(call: Call) -> Any:
+    """Two or more runs beside one another."""
+    references = [text for text in call.need("runs").split(",") if text]
+    if len(references) < 2:
+        raise InvalidInput("a comparison takes at least two runs", kind="too-few-runs", hint="?runs=3f2a,91bc")
+    return call.workspace.runs.compare(references)
+
+
+def mark_run(call: Call) -> Any:
+    """Marks a run as a mistake; an empty reason takes the mark off."""
+    return call.workspace.runs.mark_mistake(call.path["run"], call.optional_field("reason") or "")
+
+
+def annotate_run(call: Call) -> Any:
+    """Sets the note and tags."""
+    return call.workspace.runs.annotate(call.path["run"], note=call.optional_field("note"), tags=call.optional_texts("tags"))
+
+
+def stop_run(call: Call) -> Any:
+    """Stops a running run."""
+    return call.workspace.runs.stop(call.path["run"])
+
+
+_PAGE = (parameter("limit", "at most so many", NUMBER), parameter("offset", "leave out so many", NUMBER))
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/runs",
+        summary="Search runs",
+        handler=search_runs,
+        group="runs",
+        query=(parameter("where", "filter, as in `lineal runs --where`"), parameter("order", "key to order by, as in `--order`"), *_PAGE),
+    ),
+    Endpoint(
+        method="GET",
+        path="/compare",
+        summary="Compare runs",
+        handler=compare_runs,
+        group="runs",
+        query=(required("runs", "two or more references, with commas between"),),
+    ),
+    Endpoint(method="GET", path="/runs/{run}", summary="One run", handler=get_run, group="runs"),
+    Endpoint(
+        method="GET",
+        path="/runs/{run}/series",
+        summary="The points of a metric",
+        handler=get_series,
+        group="runs",
+        query=(required("key", "the metric"), parameter("points", "about so many, 1000 unless given; more are decimated", NUMBER)),
+    ),
+    Endpoint(method="GET", path="/runs/{run}/log", summary="What the run printed", handler=get_log, group="runs", answers="text/plain"),
+    Endpoint(method="GET", path="/runs/{run}/diff", summary="The uncommitted diff", handler=get_diff, group="runs", answers="text/plain"),
+    Endpoint(
+        method="GET",
+        path="/runs/{run}/artifact",
+        summary="The bytes of a file of the run",
+        handler=get_artifact,
+        group="runs",
+        query=(required("path", "as the run knew it"),),
+        answers="application/octet-stream",
+    ),
+    Endpoint(method="POST", path="/runs/{run}/mark", summary="Mark as a mistake", handler=mark_run, group="runs", body={"reason": TEXT}),
+    Endpoint(
+        method="POST",
+        path="/runs/{run}/annotate",
+        summary="Set note and tags",
+        handler=annotate_run,
+        group="runs",
+        body={"note": TEXT, "tags": {"type": "object", "additionalProperties": TEXT}},
+    ),
+    Endpoint(method="POST", path="/runs/{run}/stop", summary="Stop a running run", handler=stop_run, group="runs"),
+)
