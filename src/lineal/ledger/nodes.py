@@ -90,13 +90,13 @@ def _reach(connection: Connection, start: Sequence[str], here: Column[str], ther
     return list(dict.fromkeys(connection.execute(query.limit(limit)).scalars().all()))
 
 
-def _closure(start: Select[Any], here: Column[str], there: Column[str]) -> Select[tuple[str]]:
+def _closure(start: Select[Any], here: Column[str], there: Column[str]) -> Select[Any]:
     reached = start.cte("reached", recursive=True)
     reached = reached.union(select(there).join(reached, here == reached.c.id))
     return select(reached.c.id)
 
 
-def _closure_to(start: Select[Any], here: Column[str], there: Column[str], depth: int) -> Select[tuple[str]]:
+def _closure_to(start: Select[Any], here: Column[str], there: Column[str], depth: int) -> Select[Any]:
     reached = start.add_columns(literal(0).label("depth")).cte("reached", recursive=True)
     step: ColumnElement[int] = (reached.c.depth + 1).label("depth")
     reached = reached.union(select(there, step).join(reached, here == reached.c.id).where(reached.c.depth < depth))

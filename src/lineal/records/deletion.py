@@ -52,11 +52,7 @@ def plan_deletion(graph: Graph, asked: tuple[str, ...]) -> DeletionPlan:
     protecting = frozenset(node.id for node in falling if node.kind == "deployment" and "trial" not in node.marks)
     running = tuple(node for node in falling if "running" in node.marks)
     path = next((found for start in asked if (found := shortest_path(effects, start, protecting))), ())
-    reason = ""
-    if path:
-        reason = f"{nodes[path[-1]].label} was deployed in production and stands on {nodes[path[0]].label}"
-    elif running:
-        reason = f"{running[0].label} is still running"
+    reason = _reason(tuple(nodes[identifier] for identifier in path), running)
     return DeletionPlan(
         asked=asked,
         falls=tuple(falling),
@@ -66,6 +62,14 @@ def plan_deletion(graph: Graph, asked: tuple[str, ...]) -> DeletionPlan:
         path=tuple(nodes[identifier] for identifier in path),
         running=running,
     )
+
+
+def _reason(path: tuple[Node, ...], running: tuple[Node, ...]) -> str:
+    if len(path) == 1:
+        return f"{path[0].label} was deployed in production, and what was in production stays on record"
+    if path:
+        return f"{path[-1].label} was deployed in production and stands on {path[0].label}"
+    return f"{running[0].label} is still running" if running else ""
 
 
 def _plan_hash(asked: tuple[str, ...], falling: list[Node], reason: str) -> str:
