@@ -70,6 +70,9 @@ BEAT = "beat"
 END = "end"
 """``status`` (a `RunStatus`), ``exit_code``, ``ended``, ``cpu_seconds``, ``peak_memory_bytes``; only the owner writes it, last."""
 
+CLOSED = "closed"
+"""``time``: the last frame of a journal whose writer closed it; nothing more will come from that process."""
+
 RUN_VARIABLE = "LINEAL_RUN"
 """Environment variable with the id of the run that a process is part of."""
 
