@@ -171,7 +171,7 @@ def _latest_occurrence(query: Query, *conditions: ColumnElement[bool]) -> list[s
 
 
 def _at_location(query: Query, where: Location) -> list[str]:
-    return _latest_occurrence(query, _here(schema.occurrences.c, where))
+    return _latest_occurrence(query, _here(schema.occurrences.c, where), schema.occurrences.c.kind != "model")
 
 
 def _here(columns: Any, where: Location) -> ColumnElement[bool]:

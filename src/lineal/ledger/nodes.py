@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select, func, literal, select, union_all
@@ -16,7 +17,12 @@ from lineal.records.location import HOME, PROJECT
 IN_ONE_QUERY = 500
 """Ids named in one statement: SQLite allows 32,766 variables, PostgreSQL plans long lists slowly."""
 
+EVERYTHING = 10_000_000
+"""A cap that only keeps a mistake from taking all memory."""
+
 RUN_REFERENCE_DIGITS = 12
+
+_Direction = tuple[Column[str], Column[str]]
 _FAILED = frozenset({"failed", "crashed"})
 
 
@@ -41,14 +47,22 @@ def protected_ids(connection: Connection, project_id: str) -> frozenset[str]:
     return frozenset(connection.execute(_closure(start, schema.edges.c.source, schema.edges.c.target)).scalars().all())
 
 
-def reach_up(connection: Connection, start: Sequence[str], *, depth: int | None, limit: int) -> list[str]:
-    """Ids of what ``start`` stands on, themselves included, the nearest first, at most ``limit`` of them."""
-    return _reach(connection, start, schema.edges.c.source, schema.edges.c.target, depth=depth, limit=limit)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """Ids in the order of their distance, and whether a cap left some out."""
+
+    ids: tuple[str, ...]
+    truncated: bool
 
 
-def reach_down(connection: Connection, start: Sequence[str], *, depth: int | None, limit: int) -> list[str]:
-    """Ids of what came of ``start``, themselves included, the nearest first, at most ``limit`` of them."""
-    return _reach(connection, start, schema.edges.c.target, schema.edges.c.source, depth=depth, limit=limit)
+def reach_up(connection: Connection, start: Sequence[str], *, depth: int | None = None, limit: int = EVERYTHING) -> Reached:
+    """What ``start`` stands on, itself included, over at most ``depth`` edges and ``limit`` nodes."""
+    return _reach(connection, start, (schema.edges.c.source, schema.edges.c.target), depth=depth, limit=limit)
+
+
+def reach_down(connection: Connection, start: Sequence[str], *, depth: int | None = None, limit: int = EVERYTHING) -> Reached:
+    """What came of ``start``, itself included, over at most ``depth`` edges and ``limit`` nodes."""
+    return _reach(connection, start, (schema.edges.c.target, schema.edges.c.source), depth=depth, limit=limit)
 
 
 def edges_among(connection: Connection, identifiers: Iterable[str]) -> list[Edge]:
@@ -84,10 +98,14 @@ def occurrence_reference(identifier: str, root: str, path: bytes) -> str:
     return f"path:{text}#{identifier[:RUN_REFERENCE_DIGITS]}"
 
 
-def _reach(connection: Connection, start: Sequence[str], here: Column[str], there: Column[str], *, depth: int | None, limit: int) -> list[str]:
+def _reach(connection: Connection, start: Sequence[str], along: _Direction, *, depth: int | None, limit: int) -> Reached:
     first = union_all(*[select(literal(identifier).label("id")) for identifier in start]).subquery()
-    query = _closure(select(first.c.id), here, there) if depth is None else _closure_to(select(first.c.id), here, there, depth)
-    return list(dict.fromkeys(connection.execute(query.limit(limit)).scalars().all()))
+    if depth is None:
+        found = list(connection.execute(_closure(select(first.c.id), *along).limit(limit + 1)).scalars())
+        return Reached(ids=tuple(found[:limit]), truncated=len(found) > limit)
+    rows = connection.execute(_closure_to(select(first.c.id), along, depth + 1).limit(limit + 1)).all()
+    near = [row[0] for row in rows if row[1] <= depth]
+    return Reached(ids=tuple(near[:limit]), truncated=len(rows) > len(near[:limit]))
 
 
 def _closure(start: Select[Any], here: Column[str], there: Column[str]) -> Select[Any]:
@@ -96,11 +114,13 @@ def _closure(start: Select[Any], here: Column[str], there: Column[str]) -> Selec
     return select(reached.c.id)
 
 
-def _closure_to(start: Select[Any], here: Column[str], there: Column[str], depth: int) -> Select[Any]:
+def _closure_to(start: Select[Any], along: _Direction, depth: int) -> Select[Any]:
+    here, there = along
     reached = start.add_columns(literal(0).label("depth")).cte("reached", recursive=True)
     step: ColumnElement[int] = (reached.c.depth + 1).label("depth")
     reached = reached.union(select(there, step).join(reached, here == reached.c.id).where(reached.c.depth < depth))
-    return select(reached.c.id).group_by(reached.c.id).order_by(func.min(reached.c.depth), reached.c.id)
+    nearest = func.min(reached.c.depth)
+    return select(reached.c.id, nearest).group_by(reached.c.id).order_by(nearest, reached.c.id)
 
 
 def _activity_nodes(connection: Connection, project_id: str, identifiers: Sequence[str]) -> Iterator[Node]:
