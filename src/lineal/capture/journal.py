@@ -110,6 +110,10 @@ class JournalWriter:
         """Points that were dropped so far because the buffer or the disk was full, and are not yet told in the journal."""
         return self._lost
 
+    def now(self) -> int:
+        """Microseconds UTC, by the clock that points are timed with."""
+        return self._clock()
+
     def append(self, kind: str, **fields: Any) -> None:
         """Queues an entry. Values are taken as they are now; nothing is written before the next flush."""
         self._entries.append(encode_entry(kind, fields))

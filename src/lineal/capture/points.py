@@ -54,7 +54,7 @@ class PointEncoder:
                 value.append(number)
                 time.append(at)
         columns: dict[str, array[int] | array[float]] = {"key": key, "step": step, "value": value, "time": time}
-        head = {"k": journal.POINTS, "keys": packable(list(indexes), msgspec.msgpack.Ext), "rank": self._rank}
+        head = {"k": journal.POINTS, "keys": packable([str(name) for name in indexes], msgspec.msgpack.Ext), "rank": self._rank}
         return _encoder.encode({**head, **{name: _bytes(column) for name, column in columns.items()}})
 
 

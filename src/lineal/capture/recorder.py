@@ -1,0 +1,228 @@
+"""What a program holds of its run: every method notes something in this process's journal and gives its argument back."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+from lineal.capture.journal import JournalWriter
+from lineal.errors import InvalidInput, InvalidState
+from lineal.records import journal
+from lineal.records.location import Location
+from lineal.records.model import Signature
+
+T = TypeVar("T")
+
+_STEP_BOUND = 1 << 63
+
+
+class SavedFiles(Protocol):
+    """What saving a model gives: `lineal.records.model.SavedModel`."""
+
+    @property
+    def path(self) -> Path:
+        """The model file."""
+
+    @property
+    def format(self) -> str:
+        """The serving format's name."""
+
+    @property
+    def signature(self) -> Signature:
+        """What the model takes and gives."""
+
+    @property
+    def example(self) -> Path | None:
+        """File with the example rows, or None."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that was written."""
+
+
+class JournalRecorder:
+    """`lineal.workspace.interface.Recorder` over a journal. Thread safe; a forked child goes on recording into the same run.
+
+    Args:
+        writer: this process's journal.
+        folder: what relative paths are relative to.
+        overrides: parameters given with ``lineal run -p``, by name.
+        models: folder that recorded models are written below.
+        save_model: writes an estimator into a folder.
+        locate: the location of an absolute path, for models.
+        finish: called once with the exit code when the run ends in the process that began it; it writes what closes the run.
+    """
+
+    def __init__(
+        self,
+        writer: JournalWriter,
+        *,
+        folder: Path,
+        overrides: Mapping[str, Any],
+        models: Path,
+        save_model: Callable[[Any, Any, Path], SavedFiles],
+        locate: Callable[[bytes], Location],
+        finish: Callable[[int], None],
+    ) -> None:
+        self._writer = writer
+        self._point = writer.point
+        self._folder = folder
+        self._overrides = dict(overrides)
+        self._unused = set(self._overrides)
+        self._models = models
+        self._save_model = save_model
+        self._locate = locate
+        self._finish = finish
+        self._pid = os.getpid()
+        self._ended = False
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self._writer.run
+
+    @property
+    def journal(self) -> JournalWriter:
+        """This process's journal."""
+        return self._writer
+
+    @property
+    def unused_overrides(self) -> tuple[str, ...]:
+        """Names given with ``-p`` that nobody asked for so far."""
+        return tuple(sorted(self._unused))
+
+    def param(self, key: str, default: T) -> T:
+        """The parameter's value: the override where there is one, as the default's type where that loses nothing; else the default."""
+        overridden = key in self._overrides
+        value = as_type_of(default, self._overrides[key]) if overridden else default
+        self._unused.discard(key)
+        self._append(journal.PARAMS, values={key: value}, origin="override" if overridden else "recorded")
+        return cast("T", value)
+
+    def params(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Records parameters as they are."""
+        self._append(journal.PARAMS, values=values, origin="recorded")
+        return values
+
+    def log(self, values: Mapping[str, float], step: int | None) -> None:
+        """Records one point on each series.
+
+        Raises:
+            InvalidInput: kind ``not-a-number``, for a value or step that is none.
+            InvalidState: kind ``run-ended``.
+        """
+        if self._ended:
+            raise self._over()
+        try:
+            if step is not None and not -_STEP_BOUND <= (step := int(step)) < _STEP_BOUND:
+                raise OverflowError
+            self._point({key: float(value) for key, value in values.items()}, step)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise _not_a_number(values, step) from error
+
+    def summary(self, values: Mapping[str, float], on: str) -> None:
+        """Records final figures; ``on`` names the data they are of, such as ``test``. Raises like `log`."""
+        try:
+            numbers = {key: float(value) for key, value in values.items()}
+        except (TypeError, ValueError) as error:
+            raise _not_a_number(values, None) from error
+        self._append(journal.SUMMARY, values=numbers, on=on, time=self._writer.now())
+
+    def tag(self, key: str, value: str) -> str:
+        """Records a tag."""
+        self._append(journal.TAGS, values={str(key): str(value)})
+        return value
+
+    def note(self, text: str) -> str:
+        """Records a note; the last one stands."""
+        self._append(journal.NOTE, text=str(text))
+        return text
+
+    def input(self, path: str, role: str) -> str:
+        """Declares a file or folder that the run reads."""
+        self._declare(path, "input", role)
+        return path
+
+    def output(self, path: str, role: str) -> str:
+        """Declares a file or folder that the run writes."""
+        self._declare(path, "output", role)
+        return path
+
+    def model(self, name: str, estimator: Any, example: Any) -> Any:
+        """Writes the estimator in a safe format with its signature, and declares the files as outputs.
+
+        Raises:
+            InvalidInput: kind ``bad-name``, if the name cannot name a folder; and what saving raises.
+        """
+        if not name or name != Path(name).name or "\0" in name:
+            raise InvalidInput(f"{name!r} cannot name a model", kind="bad-name", hint="Use a name without slashes, such as delay.")
+        target = self._models / name
+        target.mkdir(parents=True, exist_ok=True)
+        saved = self._save_model(estimator, example, target)
+        for path in saved.files:
+            self._declare(os.fspath(path), "output", "model" if path == saved.path else "example")
+        self._append(journal.MODEL, name=name, format=saved.format, signature=dataclasses.asdict(saved.signature), **self._places(saved))
+        return estimator
+
+    def finish(self, exit_code: int) -> None:
+        """Ends the run; in a forked child it only ends the child's part. May be called again."""
+        if self._ended:
+            return
+        self._ended = True
+        if os.getpid() == self._pid:
+            self._finish(exit_code)
+        self._writer.close()
+
+    def _places(self, saved: SavedFiles) -> dict[str, Any]:
+        where = self._locate(os.fsencode(saved.path))
+        example = None if saved.example is None else self._locate(os.fsencode(saved.example))
+        return {"root": where.root, "path": where.path, "profile": None, "example": None if example is None else example.path}
+
+    def _declare(self, path: str, direction: str, role: str) -> None:
+        raw = os.fsencode(os.fspath(path))
+        absolute = raw if b"://" in raw else os.path.normpath(os.path.join(os.fsencode(self._folder), raw))
+        self._append(journal.DECLARED, path=absolute, direction=direction, role=role)
+
+    def _append(self, kind: str, **fields: Any) -> None:
+        if self._ended:
+            raise self._over()
+        self._writer.append(kind, **fields)
+
+    def _over(self) -> InvalidState:
+        return InvalidState(
+            f"run {self.run_id[:8]} has ended; nothing more can be recorded into it",
+            kind="run-ended",
+            hint="Record before finish(), or continue it with: lineal run --resume",
+        )
+
+
+def as_type_of(default: object, value: Any) -> Any:
+    """An override as the default's type, where that loses nothing; else as it is.
+
+    >>> as_type_of(0.1, 1), as_type_of(4, 1000.0), as_type_of(True, 0), as_type_of("a", 3), as_type_of(4, 0.5)
+    (1.0, 1000, False, '3', 0.5)
+    """
+    match default:
+        case bool():
+            return bool(value) if value in {0, 1} and isinstance(value, int | float) else value
+        case float():
+            return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        case int():
+            return int(value) if isinstance(value, float) and value.is_integer() else value
+        case str():
+            return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+        case tuple():
+            return tuple(value) if isinstance(value, list) else value
+    return value
+
+
+def _not_a_number(values: Mapping[str, object], step: object) -> InvalidInput:
+    for key, value in values.items():
+        try:
+            float(cast("float", value))
+        except (TypeError, ValueError):
+            return InvalidInput(f"metric {key} is {value!r}, not a number", kind="not-a-number", hint="Log numbers; use tag or note for text.")
+    return InvalidInput(f"step {step!r} is not a whole number", kind="not-a-number", hint="Steps are whole numbers of up to 63 bits.")
