@@ -1,0 +1,184 @@
+"""`lineal data`: data, versioned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lineal.errors import Integrity, NotFound
+from lineal.interfaces.cli.dataset_view import show_changes, show_diff, version_facts
+from lineal.interfaces.cli.output import add_row, facts, now_us, print_document, say, show, styled, table, what_next
+from lineal.interfaces.cli.progress import progress
+from lineal.interfaces.cli.references import reference_argument
+from lineal.interfaces.cli.session import json_option, up_to_date, workspace
+from lineal.interfaces.cli.wording import ago, count, short_id, size, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lineal.records.dataset import Dataset, VerifyReport
+    from lineal.workspace.interface import Workspace
+
+
+@click.group()
+def data() -> None:
+    """Version data: add it, look at it, bring it back."""
+
+
+@data.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--name", default="", help="The dataset's name; made from the path unless given.")
+@click.option("-m", "--message", default="", help="What this version is.")
+@click.option("--md5", is_flag=True, help="Record MD5 of every file, too.")
+@click.option("--source", metavar="URL", default="", help="Where the data comes from.")
+@json_option
+def add(*, path: Path, name: str, message: str, md5: bool, source: str, as_json: bool) -> None:
+    """Add a file or a folder as the next version of a dataset; nothing is written twice."""
+    with progress() as report:
+        version = workspace().datasets.add(path, name=name, message=message, md5=md5, source=source, progress=report)
+    if as_json:
+        from lineal.records.documents import document
+
+        print_document({**document(version), "version": version.number, "reference": version.reference})
+        return
+    show(styled(visible(version.reference), "bold"), facts(version_facts(version)))
+    what_next(f"lineal data log {visible(version.name)}", "lineal run -- python train.py")
+
+
+@data.command()
+@click.argument("name", required=False, default="")
+@json_option
+def status(*, name: str, as_json: bool) -> None:
+    """Say what changed in the working copies since their latest versions."""
+    found = workspace().datasets.status(name)
+    if as_json:
+        print_document(found)
+        return
+    if not found:
+        say("There is no dataset yet.")
+        what_next("lineal data add PATH")
+    for item in found:
+        words = "as it is in" if item.clean else "differs from"
+        show(styled(visible(item.path), "bold").append(f"  {words} {visible(item.latest)}", style="green" if item.clean else "yellow"))
+        show_changes(item.changes)
+
+
+@data.command()
+@click.argument("name", required=False, default="")
+@json_option
+def log(*, name: str, as_json: bool) -> None:
+    """List a dataset's versions, newest first, or every dataset."""
+    space = up_to_date()
+    if not name:
+        _list(space.datasets.list(), as_json=as_json)
+        return
+    versions = sorted(space.datasets.versions(name), key=lambda version: (version.number, version.created_at), reverse=True)
+    if as_json:
+        print_document([{**_document(version), "version": version.number, "reference": version.reference} for version in versions])
+        return
+    made = table("Version", "Added", "By", "Files", "Size", "New", "Commit", "Message", right=["Files", "Size", "New"])
+    for version in versions:
+        when = ago(version.created_at, now_us())
+        sizes = [f"{version.files:,}", size(version.size), size(version.stored_bytes)]
+        cells = [visible(version.reference), when, visible(version.author), *sizes, short_id(version.commit), visible(version.message)]
+        add_row(made, cells, style="dim strike" if version.deleted_at else "")
+    show(made)
+
+
+def _document(value: object) -> dict[str, object]:
+    from lineal.records.documents import document
+
+    made: dict[str, object] = document(value)
+    return made
+
+
+def _list(found: Sequence[Dataset], *, as_json: bool) -> None:
+    if as_json:
+        print_document(found)
+        return
+    made = table("Dataset", "Latest", "Versions", "Files", "Size", "Updated", "Path", right=["Versions", "Files", "Size"])
+    for item in found:
+        numbers = [f"{item.versions:,}", f"{item.files:,}", size(item.size)]
+        cells = [visible(item.name), visible(item.latest), *numbers, ago(item.updated_at, now_us()), visible(item.path)]
+        add_row(made, cells, style="dim strike" if item.deleted_at else "")
+    show(made)
+    if not found:
+        what_next("lineal data add PATH")
+
+
+@data.command()
+@reference_argument("before")
+@click.argument("after", required=False, default="")
+@json_option
+def diff(*, before: str, after: str, as_json: bool) -> None:
+    """Show what differs between two versions.
+
+    Without AFTER, BEFORE is compared with the dataset's latest version; a bare name compares its two latest ones.
+    """
+    space = up_to_date()
+    found = space.datasets.diff(*_ends(space, before, after))
+    if as_json:
+        print_document(found)
+        return
+    show_diff(found)
+
+
+def _ends(space: Workspace, before: str, after: str) -> tuple[str, str]:
+    if after:
+        return before, after
+    name, at, _version = before.removeprefix("data:").partition("@")
+    numbers = sorted((version for version in space.datasets.versions(name) if not version.deleted_at), key=lambda version: version.number)
+    if at:
+        return before, f"data:{numbers[-1].reference}"
+    if len(numbers) < 2:
+        raise NotFound(
+            f"{name} has only one version to compare",
+            kind="nothing-to-compare",
+            hint=f"Add another with: lineal data add, or see: lineal data status {name}",
+        )
+    return f"data:{numbers[-2].reference}", f"data:{numbers[-1].reference}"
+
+
+@data.command()
+@reference_argument("ref")
+@click.argument("target", required=False, type=click.Path(path_type=Path))
+@json_option
+def checkout(*, ref: str, target: Path | None, as_json: bool) -> None:
+    """Write a version's files to TARGET, or back to where the dataset lies."""
+    with progress() as report:
+        written = workspace().datasets.checkout(ref, target, progress=report)
+    if as_json:
+        print_document({"reference": ref, "target": str(target) if target else "", "files": written})
+        return
+    say(f"{count(written, 'file')} written" + (f" to {visible(str(target))}" if target else ""))
+
+
+@data.command()
+@click.argument("ref", required=False, default="")
+@json_option
+def verify(*, ref: str, as_json: bool) -> None:
+    """Read a version (or every one) back and check each byte; exits with 5 if anything is damaged."""
+    with progress() as report:
+        found = workspace().datasets.verify(ref, progress=report)
+    tell_verified(found, as_json=as_json)
+
+
+def tell_verified(found: Sequence[VerifyReport], *, as_json: bool) -> None:
+    """Prints what reading back found.
+
+    Raises:
+        Integrity: kind ``damaged-data``, if anything is damaged.
+    """
+    if as_json:
+        print_document([{**_document(item), "sound": item.sound} for item in found])
+    else:
+        for item in found:
+            verdict = styled("sound  ", "green") if item.sound else styled("damaged", "red bold")
+            show(verdict.append(f"  {visible(item.subject)}  {count(item.objects, 'object')}, {size(item.bytes)}", style="default"))
+            for line in item.damaged:
+                show(styled(f"         {visible(line)}", "red"))
+    bad = [item.subject for item in found if not item.sound]
+    if bad:
+        raise Integrity(f"damaged: {', '.join(bad)}", kind="damaged-data", hint="Bring the damaged files back from a copy and add them again.")

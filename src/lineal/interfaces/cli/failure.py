@@ -1,0 +1,95 @@
+"""How a command ends when it cannot do what it was asked: one message, the next step, and an exit code that says of what class it is."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from lineal.errors import LinealError, PermissionDenied, Unavailable
+from lineal.interfaces.cli.wording import visible
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+def guarded(call: Callable[[], Any], *, as_json: bool) -> int:
+    """Runs a command and gives its exit code; a user's mistake is told in words, a bug of ours shows its traceback.
+
+    Args:
+        as_json: whether the problem is also printed as JSON on standard output.
+    """
+    try:
+        result = call()
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _leave_pipe()
+    except (click.ClickException, LinealError, OSError) as error:
+        return _report(error, as_json=as_json)
+    return result if isinstance(result, int) else 0
+
+
+def _report(error: Exception, *, as_json: bool) -> int:
+    if isinstance(error, click.ClickException):
+        error.show()
+        problem = LinealError(error.format_message(), kind="usage")
+        code = error.exit_code
+    else:
+        problem = error if isinstance(error, LinealError) else _translate(error)
+        code = problem.exit_code
+        tell(problem)
+    if as_json:
+        click.echo(json.dumps(problem_document(problem, code), indent=2))
+    return code
+
+
+def tell(error: LinealError) -> None:
+    """Prints an error for people, on standard error."""
+    click.secho("error: ", fg="red", nl=False, err=True)
+    click.echo(_lines(error.message), err=True)
+    if error.hint:
+        click.echo(f"  {_lines(error.hint)}", err=True)
+
+
+def problem_document(error: LinealError, code: int) -> dict[str, Any]:
+    """The error as problem details. Source: RFC 9457."""
+    return {
+        "type": f"urn:lineal:error:{error.kind}",
+        "title": type(error).__name__,
+        "status": 422 if error.kind == "usage" else error.http_status,
+        "detail": error.message,
+        "kind": error.kind,
+        "hint": error.hint,
+        "exit_code": code,
+    }
+
+
+def _lines(text: str) -> str:
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def _translate(error: Exception) -> LinealError:
+    """What the operating system said, where no part of ours put it better. Anything but room and rights is a bug of ours."""
+    number = error.errno if isinstance(error, OSError) else None
+    name = os.fsdecode(error.filename) if isinstance(error, OSError) and error.filename else "the disk"
+    if number in {errno.ENOSPC, errno.EDQUOT}:
+        return Unavailable(f"{name} is full", kind="disk-full", hint="Free space, then try again.")
+    if number in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return PermissionDenied(f"{name} must not be opened: {os.strerror(number or 0)}", kind="not-permitted", hint="Give yourself the right to it.")
+    raise error
+
+
+def _leave_pipe() -> int:
+    """The reader went away, as ``head`` does: end quietly, and let nothing be flushed into the closed pipe."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError, ValueError):  # standard output may be no real file
+        os.dup2(nowhere, sys.stdout.fileno())
+    return BROKEN_PIPE
