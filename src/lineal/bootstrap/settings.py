@@ -65,6 +65,7 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="Files a run touched are kept up to this size; larger ones are digested and marked as not restorable.",
     ),
     Setting(name="ui.port", type="count", default=8400, meaning="Port of the pages; the next free one is taken where it is in use."),
+    Setting(name="ui.hosts", type="list", default=(), meaning="Names that the pages answer to besides localhost, without port."),
     Setting(name="ui.ingest_seconds", type="seconds", default=1.0, meaning="How often the pages look for news of runs."),
 )
 """Every setting there is; a test holds docs/reference/settings.md against it."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from lineal.errors import LinealError, PermissionDenied, Unavailable
+from lineal.errors import InvalidInput, LinealError, PermissionDenied, Unavailable
 from lineal.interfaces.cli.wording import visible
 
 INTERRUPTED = 130
@@ -40,14 +40,16 @@ def guarded(call: Callable[[], Any], *, as_json: bool) -> int:
 def _report(error: Exception, *, as_json: bool) -> int:
     if isinstance(error, click.ClickException):
         error.show()
-        problem = LinealError(error.format_message(), kind="usage")
+        problem: LinealError = InvalidInput(error.format_message(), kind="usage")
         code = error.exit_code
     else:
         problem = error if isinstance(error, LinealError) else _translate(error)
         code = problem.exit_code
         tell(problem)
     if as_json:
-        click.echo(json.dumps(problem_document(problem, code), indent=2))
+        from lineal.interfaces.problems import problem as problem_document
+
+        click.echo(json.dumps({**problem_document(problem), "exit_code": code}, indent=2))
     return code
 
 
@@ -57,19 +59,6 @@ def tell(error: LinealError) -> None:
     click.echo(_lines(error.message), err=True)
     if error.hint:
         click.echo(f"  {_lines(error.hint)}", err=True)
-
-
-def problem_document(error: LinealError, code: int) -> dict[str, Any]:
-    """The error as problem details. Source: RFC 9457."""
-    return {
-        "type": f"urn:lineal:error:{error.kind}",
-        "title": type(error).__name__,
-        "status": 422 if error.kind == "usage" else error.http_status,
-        "detail": error.message,
-        "kind": error.kind,
-        "hint": error.hint,
-        "exit_code": code,
-    }
 
 
 def _lines(text: str) -> str:

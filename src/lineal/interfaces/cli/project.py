@@ -64,12 +64,12 @@ def doctor(*, as_json: bool) -> None:
     from lineal.errors import LinealError
     from lineal.workspace.health import examine
 
-    layout, trouble = None, ""
+    site, trouble = None, ""
     try:
-        layout = open_workspace().site.layout
+        site = open_workspace().site
     except LinealError as error:
         trouble = str(error)
-    findings = examine(layout, trouble=trouble)
+    findings = examine(site, trouble=trouble)
     if as_json:
         print_document(findings)
         return
