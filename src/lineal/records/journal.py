@@ -78,3 +78,10 @@ RUN_VARIABLE = "LINEAL_RUN"
 
 FOLDER_VARIABLE = "LINEAL_JOURNALS"
 """Environment variable with the absolute path of that run's folder of journals."""
+
+UNCOLLECTED = "uncollected"
+"""Name of a file in a run's folder of journals while `FILE`, `CODE`, `ENVIRONMENT`, `CAPTURE` or `LOG` entries are still to come, in further
+journals and also behind the owner's `END`. As long as it is there the folder must be kept and be looked at again; whoever collects removes it."""
+
+OUTPUT_LOG = "output.log"
+"""Name of the file in a run's folder of journals with the redacted output so far; a `LOG` entry names its content in the store at the end."""
