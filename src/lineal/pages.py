@@ -34,6 +34,7 @@ def application(workspace: Workspace, *, hosts: tuple[str, ...] = ()) -> Starlet
     """
     from starlette.applications import Starlette
 
+    from lineal.interfaces.http.guard import middleware
     from lineal.interfaces.http.routes import routes as api_routes
     from lineal.interfaces.web.routes import routes as page_routes
 

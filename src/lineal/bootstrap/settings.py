@@ -218,7 +218,8 @@ def _switch(value: Any) -> bool:
 
 def _list(value: Any) -> tuple[str, ...]:
     items = value.split(",") if isinstance(value, str) else value
-    return tuple(_text(item).strip() for item in items if item.strip())
+    texts = [_text(item).strip() for item in items]
+    return tuple(text for text in texts if text)
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {

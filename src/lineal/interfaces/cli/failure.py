@@ -38,19 +38,13 @@ def guarded(call: Callable[[], Any], *, as_json: bool) -> int:
 
 
 def _report(error: Exception, *, as_json: bool) -> int:
-    if isinstance(error, click.ClickException):
-        error.show()
-        problem: LinealError = InvalidInput(error.format_message(), kind="usage")
-        code = error.exit_code
-    else:
-        problem = error if isinstance(error, LinealError) else _translate(error)
-        code = problem.exit_code
-        tell(problem)
+    problem = _translate(error)
+    tell(problem)
     if as_json:
         from lineal.interfaces.problems import problem as problem_document
 
-        click.echo(json.dumps({**problem_document(problem), "exit_code": code}, indent=2))
-    return code
+        click.echo(json.dumps({**problem_document(problem), "exit_code": problem.exit_code}, indent=2))
+    return problem.exit_code
 
 
 def tell(error: LinealError) -> None:
@@ -66,9 +60,18 @@ def _lines(text: str) -> str:
 
 
 def _translate(error: Exception) -> LinealError:
+    if isinstance(error, LinealError):
+        return error
+    if isinstance(error, OSError):
+        return _of_system(error)
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"See: {context.command_path} --help" if context else ""
+    return InvalidInput(error.format_message() if isinstance(error, click.ClickException) else str(error), kind="usage", hint=hint)
+
+
+def _of_system(error: OSError) -> LinealError:
     """What the operating system said, where no part of ours put it better. Anything but room and rights is a bug of ours."""
-    number = error.errno if isinstance(error, OSError) else None
-    name = os.fsdecode(error.filename) if isinstance(error, OSError) and error.filename else "the disk"
+    number, name = error.errno, os.fsdecode(error.filename) if error.filename else "the disk"
     if number in {errno.ENOSPC, errno.EDQUOT}:
         return Unavailable(f"{name} is full", kind="disk-full", hint="Free space, then try again.")
     if number in {errno.EACCES, errno.EPERM, errno.EROFS}:

@@ -32,8 +32,10 @@ def console() -> Console:
 def show(*parts: RenderableType) -> None:
     """Prints renderables and texts. Square brackets in texts are no markup: what users name may hold them."""
     target = console()
-    for part in parts:
-        target.print(part, markup=False)
+    with target.capture() as captured:
+        for part in parts:
+            target.print(part, markup=False)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def say(text: str = "") -> None:

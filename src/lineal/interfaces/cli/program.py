@@ -71,6 +71,15 @@ class Program(click.Group):
         """Runs the program and exits with the code that docs/reference/commands.md gives for what happened."""
         given = list(sys.argv[1:] if args is None else args)
         options["standalone_mode"] = False
+        _accept_any_text()
         before_command = given[: given.index("--")] if "--" in given else given
         code = guarded(lambda: super(Program, self).main(given, prog_name, *rest, **options), as_json="--json" in before_command)
         sys.exit(code)
+
+
+def _accept_any_text() -> None:
+    """A terminal that cannot show a character gets its escape: a listing must not fail for a name in it."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="backslashreplace")
