@@ -1,0 +1,329 @@
+"""Writes captured predictions: a bounded queue in memory, emptied by one thread that groups rows into frames and frames into one fdatasync."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lineal.errors import Unavailable
+from lineal.records.frames import PREDICTIONS, frame, head
+from lineal.records.ids import uuid7
+from lineal.serving.columns import encode_columns
+
+SUFFIX = ".predictions"
+REJECTED = "rejected.json"
+FRAME_ROWS = 1024
+QUEUE_ROWS = 65_536
+SEGMENT_BYTES = 16 * 1024 * 1024
+FLUSH_SECONDS = 0.2
+
+
+class FrameHead(msgspec.Struct, frozen=True, array_like=True):
+    """A frame's payload: what is needed to pass over it, then the compressed columns.
+
+    Attributes:
+        rows: how many predictions.
+        event, recorded: smallest and largest time, microseconds UTC.
+        span: smallest and largest id, 16 bytes each.
+        ids: 16 bytes each.
+        columns: `encode_columns` of ``event recorded output score`` and ``f:<feature>`` each.
+    """
+
+    rows: int
+    model: str
+    event: tuple[int, int]
+    recorded: tuple[int, int]
+    span: tuple[bytes, bytes]
+    ids: bytes
+    columns: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredRows:
+    """Rows that were answered together, in columns of equal length."""
+
+    model: str
+    ids: Sequence[str]
+    recorded: Sequence[int]
+    event: Sequence[int]
+    features: Mapping[str, Sequence[Any]]
+    output: Sequence[Any]
+    score: Sequence[float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureState:
+    """How the writer is doing: rows waiting, rows on disk, why it cannot write (or an empty text), and whether it refuses more."""
+
+    waiting: int
+    written: int
+    trouble: str
+    full: bool
+
+
+class PredictionWriter:
+    """Appends answered rows to segments in ``folder``. Thread safe; `add` never waits for the disk.
+
+    Rows are on disk at most `FLUSH_SECONDS` after they were added. While the disk refuses them they wait; when `QUEUE_ROWS` wait, further
+    ones are refused, so that nothing that was answered is lost silently.
+    """
+
+    def __init__(
+        self, folder: Path, *, clock: Callable[[], int] | None = None, queue_rows: int = QUEUE_ROWS, flush_seconds: float = FLUSH_SECONDS
+    ) -> None:
+        self._folder = folder
+        self._clock = clock or _now
+        self._limit = queue_rows
+        self._interval = flush_seconds
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._queue: deque[AnsweredRows] = deque()
+        self._waiting = 0
+        self._written = 0
+        self._trouble = ""
+        self._closing = False
+        self._last_id_us = 0
+        self._entropy = b""
+        self._segment: _Segment | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self._rejected = read_rejected(folder)
+        self._rejected_changed = False
+        self._thread = threading.Thread(target=self._work, name="lineal-capture", daemon=True)
+        self._thread.start()
+
+    def new_ids(self, count: int) -> list[str]:
+        """UUIDv7 ids, each later than every one before, even where the clock stands still or was set back."""
+        with self._lock:
+            now = max(self._clock(), self._last_id_us + 1)
+            self._last_id_us = now + count - 1
+            if len(self._entropy) < 8 * count:
+                self._entropy = os.urandom(8 * max(count, 1024))
+            taken, self._entropy = self._entropy[: 8 * count], self._entropy[8 * count :]
+        return [uuid7(now + row, taken[8 * row : 8 * row + 8]) for row in range(count)]
+
+    def add(self, rows: AnsweredRows) -> bool:
+        """Queues rows for writing; whether they may wait longer than usual, because the last write failed.
+
+        Raises:
+            Unavailable: kind ``capture-full``, if too many rows wait already; none of ``rows`` is kept.
+        """
+        with self._lock:
+            if self._closing or self._waiting + len(rows.ids) > self._limit:
+                reason = self._trouble or ("the service is stopping" if self._closing else "they come faster than they can be written")
+                raise Unavailable(
+                    f"predictions cannot be recorded: {reason}", kind="capture-full", hint="Try again in a moment; nothing was answered unrecorded."
+                )
+            self._queue.append(rows)
+            self._waiting += len(rows.ids)
+            crowded, delayed = self._waiting >= self._limit // 2, bool(self._trouble)
+        if crowded and not delayed:
+            self._wake.set()
+        return delayed
+
+    def reject(self, reason: str) -> None:
+        """Counts a request that was refused; the counts are kept beside the segments."""
+        with self._lock:
+            self._rejected[reason] = self._rejected.get(reason, 0) + 1
+            self._rejected_changed = True
+
+    def rejected(self) -> dict[str, int]:
+        """The counts so far, those of earlier services in this folder included."""
+        with self._lock:
+            return dict(self._rejected)
+
+    def state(self) -> CaptureState:
+        """How the writer is doing."""
+        with self._lock:
+            return CaptureState(waiting=self._waiting, written=self._written, trouble=self._trouble, full=self._waiting >= self._limit)
+
+    def close(self) -> None:
+        """Writes what waits and stops. What the disk still refuses after 5 s is said on stderr."""
+        with self._lock:
+            self._closing = True
+        self._wake.set()
+        self._thread.join(timeout=10)
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+
+    def _work(self) -> None:
+        give_up = 0.0
+        while True:
+            self._wake.wait(self._interval)
+            self._wake.clear()
+            self._flush()
+            with self._lock:
+                closing, waiting = self._closing, self._waiting
+            if not closing:
+                continue
+            give_up = give_up or time.monotonic() + 5
+            if not waiting:
+                return
+            if time.monotonic() > give_up:
+                sys.stderr.write(f"{waiting} captured predictions could not be written: {self._trouble}\n")
+                return
+
+    def _flush(self) -> None:
+        with self._lock:
+            batch = list(self._queue)
+        try:
+            if batch:
+                self._write(batch)
+            self._write_rejected()
+        except OSError as error:
+            with self._lock:
+                self._trouble = "the disk is full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else f"the disk refuses them: {error.strerror}"
+            return
+        with self._lock:
+            self._trouble = ""
+            for _done in batch:
+                self._queue.popleft()
+            done = sum(len(rows.ids) for rows in batch)
+            self._waiting -= done
+            self._written += done
+
+    def _write(self, batch: Sequence[AnsweredRows]) -> None:
+        if self._segment is None or self._segment.size > SEGMENT_BYTES:
+            if self._segment is not None:
+                self._segment.close()
+                self._segment = None
+            self._segment = _Segment(self._folder, first=batch[0].ids[0])
+        self._segment.append(b"".join(frame(payload) for payload in encode_rows(batch)))
+
+    def _write_rejected(self) -> None:
+        with self._lock:
+            changed, counts = self._rejected_changed, dict(self._rejected)
+        if changed:
+            temporary = self._folder / f".{REJECTED}"
+            temporary.write_bytes(msgspec.json.encode(counts))
+            temporary.replace(self._folder / REJECTED)
+            with self._lock:
+                self._rejected_changed = self._rejected != counts
+
+
+class _Segment:
+    """One file of frames; an append that fails leaves it as it was."""
+
+    def __init__(self, folder: Path, *, first: str) -> None:
+        path = folder / f"{first.replace('-', '')[:12]}-{os.urandom(4).hex()}{SUFFIX}"
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        self.size = 0
+        try:
+            self.append(head(PREDICTIONS))
+            _sync_folder(folder)
+        except OSError:
+            os.close(self._fd)
+            path.unlink(missing_ok=True)
+            raise
+
+    def append(self, data: bytes) -> None:
+        """Writes and syncs; on failure the file is cut back, so that a later append does not follow a torn one."""
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(self._fd, memoryview(data)[written:], self.size + written)
+            _sync(self._fd)
+        except OSError:
+            os.ftruncate(self._fd, self.size)
+            raise
+        self.size += len(data)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def encode_rows(batch: Sequence[AnsweredRows]) -> list[bytes]:
+    """Frame payloads of at most `FRAME_ROWS` rows each, in order; rows of different models never share a frame."""
+    payloads: list[bytes] = []
+    open_rows: list[AnsweredRows] = []
+    count = 0
+    for rows in (piece for item in sorted(batch, key=lambda item: item.ids[0]) for piece in _pieces(item)):
+        if open_rows and (count + len(rows.ids) > FRAME_ROWS or rows.model != open_rows[0].model):
+            payloads.append(_payload(open_rows))
+            open_rows, count = [], 0
+        open_rows.append(rows)
+        count += len(rows.ids)
+    if open_rows:
+        payloads.append(_payload(open_rows))
+    return payloads
+
+
+def _pieces(rows: AnsweredRows) -> list[AnsweredRows]:
+    total = len(rows.ids)
+    if total <= FRAME_ROWS:
+        return [rows]
+    cuts = [slice(start, start + FRAME_ROWS) for start in range(0, total, FRAME_ROWS)]
+    return [
+        AnsweredRows(
+            model=rows.model,
+            ids=rows.ids[cut],
+            recorded=rows.recorded[cut],
+            event=rows.event[cut],
+            features={name: values[cut] for name, values in rows.features.items()},
+            output=rows.output[cut],
+            score=None if rows.score is None else rows.score[cut],
+        )
+        for cut in cuts
+    ]
+
+
+def _payload(rows: Sequence[AnsweredRows]) -> bytes:
+    event = [time_us for item in rows for time_us in item.event]
+    recorded = [time_us for item in rows for time_us in item.recorded]
+    columns: dict[str, Sequence[Any]] = {"event": event, "recorded": recorded, "output": [value for item in rows for value in item.output]}
+    if any(item.score is not None for item in rows):
+        columns["score"] = [value for item in rows for value in (item.score if item.score is not None else [None] * len(item.ids))]
+    for name in rows[0].features:
+        columns[f"f:{name}"] = [value for item in rows for value in item.features[name]]
+    ids = [bytes.fromhex(identifier.replace("-", "")) for item in rows for identifier in item.ids]
+    return msgspec.msgpack.encode(
+        FrameHead(
+            rows=len(event),
+            model=rows[0].model,
+            event=(min(event), max(event)),
+            recorded=(min(recorded), max(recorded)),
+            span=(min(ids), max(ids)),
+            ids=b"".join(ids),
+            columns=encode_columns(columns),
+        )
+    )
+
+
+def id_text(raw: bytes) -> str:
+    """A UUID's text form."""
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def read_rejected(folder: Path) -> dict[str, int]:
+    """The counts of refused requests in a folder of predictions; empty where there are none."""
+    try:
+        return msgspec.json.decode((folder / REJECTED).read_bytes(), type=dict[str, int])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _sync(descriptor: int) -> None:
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
