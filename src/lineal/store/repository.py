@@ -3,166 +3,159 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
-from blake3 import blake3
-
-from lineal.errors import Conflict, Integrity, NotFound
 from lineal.records.dataset import TreeEntry, VerifyReport
-from lineal.records.digest import Digest, blake3_digest, parse_digest
-from lineal.store.commits import Commit
+from lineal.records.digest import Digest, blake3_digest, raw_hash
+from lineal.store import content
+from lineal.store.backends.folder import FolderBackend
+from lineal.store.backends.interface import Backend
+from lineal.store.commits import Commit, decode_commit, encode_commit
+from lineal.store.files import StoredFile, put_file, write_file
+from lineal.store.format import check_format
+from lineal.store.objects import Objects
+from lineal.store.refs import Refs
+from lineal.store.tree import Trees
 
 Progress = Callable[[str, int, int], None]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """A file that is now in the store.
-
-    Attributes:
-        digest: content id of its bytes.
-        size: how many bytes it has.
-        stored_bytes: by how much the store grew, before packing is finished about.
-    """
-
-    digest: Digest
-    size: int
-    stored_bytes: int
+__all__ = ["Commit", "Repository", "StoredFile"]
 
 
 class Repository:
-    """Write-once contents named by digest, trees of them, commits, and refs that move by compare-and-swap."""
+    """Write-once contents named by digest, trees of them, commits, and refs that move by compare-and-swap.
 
-    def __init__(self, path: Path, project_id: str) -> None:
-        self._path = path
-        self._project_id = project_id
+    Thread safe, and safe among processes: writers never wait for one another but for the moment in which a name moves.
+    Whatever is damaged raises Integrity: kinds ``missing-content missing-file damaged-pack damaged-index damaged-content damaged-tree
+    damaged-commit damaged-ref``; a full disk is Unavailable kind ``disk-full``.
+    """
+
+    def __init__(self, backend: Backend, project_id: str) -> None:
+        self._backend = backend
+        self._objects = Objects(backend)
+        self._trees = Trees(_Nodes(self._objects))
+        self._refs = Refs(backend, project_id)
 
     @classmethod
     def open(cls, path: Path, *, project_id: str) -> Repository:
-        """The store in a folder, created where there is none."""
-        (path / "objects").mkdir(parents=True, exist_ok=True)
-        (path / "refs" / project_id).mkdir(parents=True, exist_ok=True)
-        return cls(path, project_id)
+        """The store in a folder, created where there is none.
+
+        Raises:
+            InvalidState: kind ``newer-format``, if a newer Lineal made it.
+        """
+        backend = FolderBackend(path)
+        check_format(backend)
+        return cls(backend, project_id)
 
     def close(self) -> None:
         """Gives back what is held open."""
+        self._objects.close()
 
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Groups what is put inside; all of it is durable when the block ends."""
-        yield
+    @property
+    def written_bytes(self) -> int:
+        """By how many bytes this process has grown the store's packs since it was opened."""
+        return self._objects.written
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Groups what this thread puts inside; all of it is durable when the outermost batch ends.
+
+        If a batch ends with an exception, what it put may be gone.
+        """
+        return self._objects.batch()
 
     def put_bytes(self, data: bytes) -> Digest:
         """Stores bytes; idempotent."""
-        digest = blake3_digest(blake3(data).digest())
-        path = self._object(digest)
-        if not path.exists():
-            path.write_bytes(data)
-        return digest
+        with self._objects.batch():
+            return blake3_digest(content.put_bytes(self._objects, data)[0])
 
     def put_file(self, path: bytes | Path) -> StoredFile:
-        """Stores a file's bytes."""
-        try:
-            with open(path, "rb") as file:
-                data = file.read()
-        except FileNotFoundError as error:
-            raise NotFound(f"{os.fsdecode(path)} is gone", kind="file-vanished") from error
-        return StoredFile(digest=self.put_bytes(data), size=len(data), stored_bytes=len(data))
+        """Stores a file's bytes; follows symbolic links.
+
+        Raises:
+            Conflict: kind ``file-changed``, if it changed while it was read.
+            NotFound: kind ``file-vanished``, if it is not there.
+            PermissionDenied: kind ``file-unreadable``.
+            InvalidInput: kind ``not-a-file``.
+        """
+        return put_file(self._objects, os.fsencode(path))
 
     def contains(self, digest: Digest) -> bool:
         """Whether the content is here."""
-        return self._object(digest).exists()
+        key = raw_hash(digest)
+        if self._objects.kind(key) is not None:
+            return True
+        self._objects.refresh()
+        return self._objects.kind(key) is not None
 
     def size(self, digest: Digest) -> int:
         """The content's size in bytes."""
-        return len(self.read(digest))
+        return content.extent(self._objects, raw_hash(digest)).size
 
     def read(self, digest: Digest) -> bytes:
-        """The whole content."""
-        try:
-            return self._object(digest).read_bytes()
-        except FileNotFoundError as error:
-            raise Integrity(f"{digest} is not in the store", kind="missing-content") from error
+        """The whole content, compared with its digest."""
+        return content.read(self._objects, raw_hash(digest))
 
     def open_content(self, digest: Digest) -> BinaryIO:
-        """The content as a seekable file that reads lazily."""
-        return io.BytesIO(self.read(digest))
+        """The content as a seekable file that reads only what it needs."""
+        return cast("BinaryIO", io.BufferedReader(content.ContentReader(self._objects, raw_hash(digest)), 1 << 17))
+
+    def chunks(self, digest: Digest) -> Iterator[bytes]:
+        """The content in pieces, for passing on without holding all of it."""
+        found = content.extent(self._objects, raw_hash(digest))
+        return (chunk for _offset, chunk in content.chunks_of(self._objects, found))
 
     def write_to(self, digest: Digest, path: bytes | Path, *, executable: bool = False) -> None:
         """Writes the content to a file, replacing it in one step."""
-        target = Path(os.fsdecode(path))
-        temporary = target.with_name(f".{target.name}.lineal-{os.getpid()}")
-        temporary.write_bytes(self.read(digest))
-        temporary.chmod(0o755 if executable else 0o644)
-        temporary.replace(target)
+        write_file(self.chunks(digest), os.fsencode(path), executable=executable)
 
     def put_tree(self, entries: Iterable[TreeEntry]) -> Digest:
-        """Stores a tree; returns its root."""
-        rows = [[entry.path.hex(), entry.mode, entry.size, entry.digest] for entry in sorted(entries, key=lambda entry: entry.path)]
-        return self.put_bytes(json.dumps(rows).encode())
+        """Stores a tree; returns its root. Raises InvalidInput kind ``bad-tree-entry``."""
+        with self._objects.batch():
+            return blake3_digest(self._trees.build(entries))
 
     def edit_tree(self, root: Digest, changes: Mapping[bytes, TreeEntry | None]) -> Digest:
-        """The root of the tree with some entries put or, where None, taken out."""
-        found = {entry.path: entry for entry in self.entries(root)}
-        for path, entry in changes.items():
-            if entry is None:
-                found.pop(path, None)
-            else:
-                found[path] = entry
-        return self.put_tree(found.values())
+        """The root of the tree with some entries put or, where None, taken out; writes only the few nodes that differ."""
+        with self._objects.batch():
+            return blake3_digest(self._trees.edit(raw_hash(root), changes))
 
     def entry(self, root: Digest, path: bytes) -> TreeEntry | None:
         """The entry at a path, if there is one."""
-        return next((entry for entry in self.entries(root) if entry.path == path), None)
+        return self._trees.entry(raw_hash(root), path)
 
     def entries(self, root: Digest, *, prefix: bytes = b"", after: bytes = b"", limit: int | None = None) -> Iterator[TreeEntry]:
         """Entries in the order of their paths' bytes, of those that begin with ``prefix`` and come after ``after``."""
-        given = 0
-        for path, mode, size, digest in json.loads(self.read(root)):
-            entry = TreeEntry(path=bytes.fromhex(path), mode=mode, size=size, digest=Digest(digest))
-            if entry.path.startswith(prefix) and entry.path > after and (limit is None or given < limit):
-                given += 1
-                yield entry
+        start = max(prefix, after + b"\0" if after else b"")
+        found = self._trees.entries(raw_hash(root), start=start)
+        return islice(_while_prefixed(found, prefix), limit)
+
+    def totals(self, root: Digest) -> tuple[int, int]:
+        """How many entries a tree has and how many bytes their contents, from its root alone."""
+        return self._trees.totals(raw_hash(root))
 
     def diff(self, a: Digest, b: Digest) -> Iterator[tuple[TreeEntry | None, TreeEntry | None]]:
         """Pairs of entries that differ, in the order of their paths; None where a side has none."""
-        before = {entry.path: entry for entry in self.entries(a)}
-        after = {entry.path: entry for entry in self.entries(b)}
-        for path in sorted(before.keys() | after.keys()):
-            if before.get(path) != after.get(path):
-                yield before.get(path), after.get(path)
+        return self._trees.diff(raw_hash(a), raw_hash(b))
 
     def commit(self, root: Digest, *, parents: Iterable[Digest] = (), meta: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> Digest:
         """Stores a commit; returns its id."""
-        document = {"root": root, "parents": list(parents), "meta": dict(meta), "schema": dict(schema or {})}
-        return self.put_bytes(json.dumps(document, sort_keys=True).encode())
+        return self.put_bytes(encode_commit(Commit(root=root, parents=tuple(parents), meta=meta, schema=schema or {})))
 
     def read_commit(self, digest: Digest) -> Commit:
         """The commit of that id."""
-        document = json.loads(self.read(digest))
-        return Commit(
-            root=Digest(document["root"]),
-            parents=tuple(Digest(parent) for parent in document["parents"]),
-            meta=document["meta"],
-            schema=document["schema"],
-        )
+        return decode_commit(self.read(digest), digest)
 
     def ref(self, name: str) -> Digest | None:
         """What the project's ref points at, if it exists."""
-        path = self._path / "refs" / self._project_id / name
-        return parse_digest(path.read_text().strip()) if path.is_file() else None
+        return self._refs.get(name)
 
     def refs(self, prefix: str = "") -> dict[str, Digest]:
         """The project's refs whose names begin with ``prefix``."""
-        folder = self._path / "refs" / self._project_id
-        names = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
-        return {name: digest for name in names if name.startswith(prefix) and (digest := self.ref(name)) is not None}
+        return self._refs.beginning(prefix)
 
     def move_ref(self, name: str, new: Digest | None, *, expected: Digest | None) -> None:
         """Points the ref at ``new`` if it points at ``expected`` now; None means that there is none.
@@ -170,22 +163,42 @@ class Repository:
         Raises:
             Conflict: kind ``ref-moved``, if it points elsewhere.
         """
-        if self.ref(name) != expected:
-            raise Conflict(f"{name} has moved meanwhile", kind="ref-moved", hint="Look again and retry.")
-        path = self._path / "refs" / self._project_id / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if new is None:
-            path.unlink(missing_ok=True)
-        else:
-            path.write_text(new)
+        self._refs.move(name, new, expected=expected)
 
     def verify(self, progress: Progress | None = None) -> VerifyReport:
-        """Reads everything back and compares it with its digest."""
-        paths = list((self._path / "objects").iterdir())
-        damaged = [path.name for path in paths if blake3(path.read_bytes()).hexdigest() != path.name]
-        if progress is not None:
-            progress("store", len(paths), len(paths))
-        return VerifyReport(subject="store", objects=len(paths), bytes=sum(path.stat().st_size for path in paths), damaged=tuple(damaged))
+        """Reads every pack, the index and everything that refs lead to, and says what is damaged or missing."""
+        from lineal.store.verification import verify_store
 
-    def _object(self, digest: Digest) -> Path:
-        return self._path / "objects" / digest.removeprefix("blake3:")
+        return verify_store(self._objects, self._trees, self._refs, progress=progress)
+
+    def verify_tree(self, root: Digest, progress: Progress | None = None) -> VerifyReport:
+        """Reads every content of one tree back and compares it with its digest."""
+        from lineal.store.verification import verify_tree
+
+        return verify_tree(self._objects, self._trees, root, progress=progress)
+
+    def rebuild_index(self) -> int:
+        """Makes the index anew from the packs themselves; returns how many packs it has now."""
+        from lineal.store.verification import rebuild_index
+
+        return rebuild_index(self._objects)
+
+
+class _Nodes:
+    """Tree nodes as contents."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def put(self, data: bytes) -> bytes:
+        return content.put_bytes(self._objects, data)[0]
+
+    def get(self, identity: bytes) -> bytes:
+        return content.read(self._objects, identity)
+
+
+def _while_prefixed(entries: Iterable[TreeEntry], prefix: bytes) -> Iterator[TreeEntry]:
+    for entry in entries:
+        if not entry.path.startswith(prefix):
+            return
+        yield entry

@@ -1,0 +1,46 @@
+"""What a place for bytes must be able to do. Keys are relative POSIX paths in ASCII, such as ``packs/3f/3f2a….pack``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+
+class Backend(Protocol):
+    """Files that are written once, and a few small values that are swapped.
+
+    Every method raises only Lineal's errors: Unavailable kind ``disk-full`` or ``store-unavailable``, PermissionDenied kind
+    ``store-denied``, and Integrity kind ``missing-file`` where a key is read that is not there. Thread safe, and safe among processes.
+    """
+
+    def create(self, key: str, pieces: Iterable[bytes | memoryview]) -> int:
+        """Writes a file once: whole and durable when this returns, or not there at all. One that exists is left as it is.
+
+        Returns:
+            The bytes it has.
+        """
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        """Up to ``length`` bytes from ``offset`` on; fewer only at the file's end."""
+
+    def view(self, key: str) -> memoryview:
+        """The whole file to look at, without reading all of it where the place allows that. It stays valid while it is referred to."""
+
+    def exists(self, key: str) -> bool:
+        """Whether a file or value of that key is there."""
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Keys that begin with ``prefix``, in order."""
+
+    def delete(self, key: str) -> None:
+        """Takes a file away; one that is not there is no error."""
+
+    def fetch(self, key: str) -> bytes | None:
+        """A small value, or None where there is none."""
+
+    def swap(self, key: str, new: bytes | None, *, expected: bytes | None) -> bool:
+        """Replaces a small value if it is ``expected`` now, durably and in one step; None means that there is none.
+
+        Returns:
+            Whether it was replaced; False if another writer was first.
+        """

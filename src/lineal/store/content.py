@@ -1,0 +1,234 @@
+"""Contents of any length: one chunk, or a list of chunks that is itself kept in pieces, cut where the chunks' hashes say so.
+
+A content's id is the BLAKE3 of its plain bytes, however they are cut.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from lineal.errors import Integrity
+from lineal.store.chunking import WHOLE, split, split_bytes
+from lineal.store.objects import Objects
+from lineal.store.packs import CHUNK, LIST
+
+CHILD = struct.Struct("<32sQ")
+ROOT = struct.Struct("<QB7x32s16s")
+
+FEWEST, MOST = 16, 1024
+_BOUNDARY = 0x7F
+
+Part = tuple[bytes, int]
+"""The key of a chunk or of a piece of the list, and how many plain bytes it stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What a content id leads to.
+
+    Attributes:
+        depth: -1 where it is one chunk; 0 where ``key`` is a piece of the list that names chunks; else the levels of pieces above those.
+    """
+
+    key: bytes
+    size: int
+    depth: int
+
+
+def put_bytes(objects: Objects, data: bytes) -> tuple[bytes, int]:
+    """Stores a content; returns its id, and the plain bytes that were new."""
+    identity = blake3(data).digest()
+    if len(data) < WHOLE:
+        return identity, len(data) * objects.put(identity, data)
+    if objects.kind(identity) is not None:
+        return identity, 0
+    parts, new = _put_chunks(objects, split_bytes(data))
+    _put_list(objects, identity, parts)
+    return identity, new
+
+
+def put_stream(objects: Objects, read_into: Callable[[memoryview], int]) -> tuple[bytes, int, int]:
+    """Stores a content that is read once; returns its id, its size, and the plain bytes that were new."""
+    hasher = blake3()
+
+    def chunks() -> Iterator[memoryview]:
+        for chunk in split(read_into):
+            hasher.update(chunk)
+            yield chunk
+
+    parts, new = _put_chunks(objects, chunks())
+    identity = hasher.digest()
+    _put_list(objects, identity, parts)
+    return identity, sum(size for _key, size in parts), new
+
+
+def extent(objects: Objects, identity: bytes) -> Extent:
+    """What the content id leads to.
+
+    Raises:
+        Integrity: kind ``missing-content`` or ``damaged-pack``.
+    """
+    kind, data = objects.get(identity)
+    if kind == CHUNK:
+        return Extent(identity, len(data), -1)
+    size, depth, key, checksum = _unpack_root(data)
+    if blake3(data[: ROOT.size - 16]).digest(16) != checksum or kind != LIST:
+        raise _damaged(identity)
+    return Extent(key, size, depth)
+
+
+def chunks_of(objects: Objects, found: Extent, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """The chunks of a content from the one that holds byte ``start`` on, each with the offset it begins at."""
+    if found.depth < 0:
+        yield 0, objects.get(found.key)[1]
+        return
+    yield from _walk(objects, (found.key, found.size), found.depth, (0, start))
+
+
+def keys_of(objects: Objects, identity: bytes) -> Iterator[bytes]:
+    """The keys of all objects behind a content: its chunks, and the pieces of the list that names them, which are read."""
+    if objects.kind(identity) != LIST:
+        return
+    found = extent(objects, identity)
+    waiting = [(found.key, found.depth)]
+    while waiting:
+        key, depth = waiting.pop()
+        yield key
+        if depth >= 0:
+            waiting += [(child, depth - 1) for child, _size in CHILD.iter_unpack(objects.get(key)[1])]
+
+
+def read(objects: Objects, identity: bytes) -> bytes:
+    """The whole content, compared with its id."""
+    found = extent(objects, identity)
+    if found.depth < 0:
+        return objects.get(identity)[1]
+    data = b"".join(chunk for _offset, chunk in chunks_of(objects, found))
+    if blake3(data).digest() != identity:
+        raise _damaged(identity)
+    return data
+
+
+class ContentReader(io.RawIOBase):
+    """A content as a seekable file that reads only the chunks it needs. Not thread safe."""
+
+    def __init__(self, objects: Objects, identity: bytes) -> None:
+        self._objects = objects
+        self._extent = extent(objects, identity)
+        self._position = 0
+        self._chunk: tuple[int, bytes] = (0, b"")
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """The offset that is read next."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Moves to an offset, which may lie beyond the end."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._extent.size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"negative seek position {base + offset}")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        """Reads up to the end of the chunk at the position."""
+        if self._position >= self._extent.size:
+            return 0
+        offset, chunk = self._chunk
+        if not offset <= self._position < offset + len(chunk):
+            offset, chunk = self._chunk = next(chunks_of(self._objects, self._extent, start=self._position))
+        part = chunk[self._position - offset :][: len(buffer)]
+        buffer[: len(part)] = part
+        self._position += len(part)
+        return len(part)
+
+
+def _put_chunks(objects: Objects, chunks: Iterable[memoryview]) -> tuple[list[Part], int]:
+    parts: list[Part] = []
+    new = 0
+    for chunk in chunks:
+        key = blake3(chunk).digest()
+        new += len(chunk) * objects.put(key, chunk)
+        parts.append((key, len(chunk)))
+    return parts, new
+
+
+def _put_list(objects: Objects, identity: bytes, parts: list[Part]) -> None:
+    """Stores the list of a content's chunks, unless the content is one chunk."""
+    size = sum(length for _key, length in parts)
+    if not parts:
+        objects.put(identity, b"")
+        return
+    if len(parts) == 1:
+        return
+    depth = -1
+    while len(parts) > 1:
+        parts = [_put_piece(objects, piece) for piece in _pieces(parts)]
+        depth += 1
+    body = _pack_root(size, depth, parts[0][0])
+    objects.put(identity, body, LIST)
+
+
+def _put_piece(objects: Objects, children: list[Part]) -> Part:
+    data = b"".join(CHILD.pack(key, size) for key, size in children)
+    key = blake3(data).digest()
+    objects.put(key, data)
+    return key, sum(size for _key, size in children)
+
+
+def _pieces(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """Cuts behind children whose hash says so, so that an inserted chunk moves no cut but those beside it."""
+    piece: list[Part] = []
+    for part in parts:
+        piece.append(part)
+        if len(piece) >= MOST or (len(piece) >= FEWEST and not part[0][31] & _BOUNDARY):
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
+def _walk(objects: Objects, node: Part, depth: int, window: tuple[int, int]) -> Iterator[tuple[int, bytes]]:
+    """The chunks below a piece; ``window`` is the offset it begins at, and the first byte that is wanted."""
+    offset, start = window
+    children = list(CHILD.iter_unpack(objects.get(node[0])[1]))
+    ends = []
+    end = offset
+    for _key, size in children:
+        end += size
+        ends.append(end)
+    for place in range(bisect_right(ends, start), len(children)):
+        key, size = children[place]
+        begin = ends[place] - size
+        if depth:
+            yield from _walk(objects, (key, size), depth - 1, (begin, start))
+        else:
+            yield begin, objects.get(key)[1]
+
+
+def _pack_root(size: int, depth: int, key: bytes) -> bytes:
+    body = ROOT.pack(size, depth, key, bytes(16))[: ROOT.size - 16]
+    return body + blake3(body).digest(16)
+
+
+def _unpack_root(data: bytes) -> tuple[int, int, bytes, bytes]:
+    size, depth, key, checksum = ROOT.unpack(data)
+    return size, depth, key, checksum
+
+
+def _damaged(identity: bytes) -> Integrity:
+    return Integrity(f"blake3:{identity.hex()} is damaged in the store", kind="damaged-content", hint="See what else is with: lineal fsck")

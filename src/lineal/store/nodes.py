@@ -1,0 +1,140 @@
+"""The nodes of a tree, as bytes: sorted items with prefix-compressed keys. docs/design/formats.md, "Trees"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from lineal.errors import Integrity
+from lineal.records.dataset import TreeEntry
+from lineal.records.digest import blake3_digest, raw_hash
+
+MAGIC = b"LT"
+VERSION = 1
+MODES = ("file", "executable", "symlink", "folder")
+FEWEST, MOST = 2, 512
+_FANOUT_MASK = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A reference to a node.
+
+    Attributes:
+        key: the last path below it; node: its raw hash; level: 0 for a leaf.
+        files: entries below it; size: bytes of their contents together.
+    """
+
+    key: bytes
+    node: bytes
+    level: int
+    files: int
+    size: int
+
+
+Item = TreeEntry | Link
+"""What a node holds: entries in a leaf, links in the others."""
+
+
+def item_key(item: Item) -> bytes:
+    """What items are sorted by."""
+    return item.path if isinstance(item, TreeEntry) else item.key
+
+
+def ends_node(key: bytes, level: int, count: int) -> bool:
+    """Whether a node of ``level`` ends behind an item of that key, as its ``count``-th. Only keys decide, so changed contents move no border."""
+    if count >= MOST:
+        return True
+    return count >= FEWEST and not blake3(key).digest(32)[level % 32] & _FANOUT_MASK
+
+
+def encode_node(items: Iterable[Item], level: int) -> bytes:
+    """The node's bytes."""
+    body = bytearray()
+    count = 0
+    last = b""
+    for item in items:
+        key = item_key(item)
+        shared = _shared(last, key)
+        _put_number(body, shared)
+        _put_number(body, len(key) - shared)
+        body += key[shared:]
+        if isinstance(item, TreeEntry):
+            body.append(MODES.index(item.mode))
+            _put_number(body, item.size)
+            body += raw_hash(item.digest)
+        else:
+            _put_number(body, item.files)
+            _put_number(body, item.size)
+            body += item.node
+        last = key
+        count += 1
+    head = bytearray(MAGIC)
+    head += bytes((VERSION, level))
+    _put_number(head, count)
+    return bytes(head + body)
+
+
+def decode_node(data: bytes, identity: bytes) -> tuple[Item, ...]:
+    """The node's items.
+
+    Raises:
+        Integrity: kind ``damaged-tree``, if the bytes are no node.
+    """
+    try:
+        return tuple(_decode(data))
+    except (IndexError, ValueError) as error:
+        raise Integrity(
+            f"blake3:{identity.hex()} is not a tree node: {error}", kind="damaged-tree", hint="See what is left with: lineal fsck"
+        ) from error
+
+
+def _decode(data: bytes) -> Iterator[Item]:
+    if data[:2] != MAGIC or data[2] != VERSION:
+        raise ValueError("its head is not a node's")
+    level = data[3]
+    count, at = _number(data, 4)
+    key = b""
+    for _ in range(count):
+        shared, at = _number(data, at)
+        length, at = _number(data, at)
+        key = key[:shared] + data[at : at + length]
+        at += length
+        mode, at = (data[at], at + 1) if level == 0 else _number(data, at)
+        size, at = _number(data, at)
+        raw = data[at : at + 32]
+        at += 32
+        if level == 0:
+            yield TreeEntry(path=key, mode=MODES[mode], size=size, digest=blake3_digest(raw))
+        else:
+            yield Link(key, raw, level - 1, mode, size)
+    if at != len(data):
+        raise ValueError("it is not as long as it says")
+
+
+def _shared(one: bytes, other: bytes) -> int:
+    """How many bytes two keys begin with alike; one big number each, because a loop over bytes costs more than the rest of a node."""
+    length = min(len(one), len(other))
+    difference = int.from_bytes(one[:length], "big") ^ int.from_bytes(other[:length], "big")
+    return length - (difference.bit_length() + 7) // 8
+
+
+def _put_number(body: bytearray, number: int) -> None:
+    """Seven bits a byte, the lowest first; the high bit says that more follow (LEB128)."""
+    while number > 0x7F:
+        body.append(number & 0x7F | 0x80)
+        number >>= 7
+    body.append(number)
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    byte = data[at]
+    number, shift, at = byte & 0x7F, 7, at + 1
+    while byte > 0x7F:
+        byte = data[at]
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        at += 1
+    return number, at
