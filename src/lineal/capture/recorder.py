@@ -16,7 +16,7 @@ from lineal.records.model import Signature
 
 T = TypeVar("T")
 
-_STEP_BOUND = 1 << 63
+_STEP_BITS = 63
 
 
 class SavedFiles(Protocol):
@@ -116,19 +116,19 @@ class JournalRecorder:
         """
         if self._ended:
             raise self._over()
+        if step is not None and (type(step) is not int or step.bit_length() > _STEP_BITS):
+            step = _whole(step)
         try:
-            if step is not None and not -_STEP_BOUND <= (step := int(step)) < _STEP_BOUND:
-                raise OverflowError
             self._point({key: float(value) for key, value in values.items()}, step)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise _not_a_number(values, step) from error
+        except (TypeError, ValueError) as error:
+            raise _not_a_number(values) from error
 
     def summary(self, values: Mapping[str, float], on: str) -> None:
         """Records final figures; ``on`` names the data they are of, such as ``test``. Raises like `log`."""
         try:
             numbers = {key: float(value) for key, value in values.items()}
         except (TypeError, ValueError) as error:
-            raise _not_a_number(values, None) from error
+            raise _not_a_number(values) from error
         self._append(journal.SUMMARY, values=numbers, on=on, time=self._writer.now())
 
     def tag(self, key: str, value: str) -> str:
@@ -207,7 +207,7 @@ def as_type_of(default: object, value: Any) -> Any:
     """
     match default:
         case bool():
-            return bool(value) if value in {0, 1} and isinstance(value, int | float) else value
+            return bool(value) if isinstance(value, int | float) and value in {0, 1} else value
         case float():
             return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
         case int():
@@ -219,10 +219,22 @@ def as_type_of(default: object, value: Any) -> Any:
     return value
 
 
-def _not_a_number(values: Mapping[str, object], step: object) -> InvalidInput:
+def _whole(step: Any) -> int:
+    try:
+        whole = int(step)
+    except (TypeError, ValueError, OverflowError):
+        whole = 1 << _STEP_BITS
+    if whole != step or whole.bit_length() > _STEP_BITS:
+        raise InvalidInput(f"step {step!r} is not a whole number", kind="not-a-number", hint="Steps are whole numbers of up to 63 bits.")
+    return whole
+
+
+def _not_a_number(values: Mapping[str, object]) -> InvalidInput:
+    found = ""
     for key, value in values.items():
         try:
             float(cast("float", value))
         except (TypeError, ValueError):
-            return InvalidInput(f"metric {key} is {value!r}, not a number", kind="not-a-number", hint="Log numbers; use tag or note for text.")
-    return InvalidInput(f"step {step!r} is not a whole number", kind="not-a-number", hint="Steps are whole numbers of up to 63 bits.")
+            found = f"metric {key} is {value!r:.80}, not a number"
+            break
+    return InvalidInput(found, kind="not-a-number", hint="Log numbers; use tag or note for text.")

@@ -174,6 +174,7 @@ metric_blocks = Table(
     Column("key", Text, nullable=False),
     Column("rank", Integer, nullable=False, default=0),
     Column("sequence", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False, default=1),  # points of earlier attempts are superseded from the first step of a later one
     Column("points", Integer, nullable=False),
     Column("first_step", BigInteger, nullable=False),
     Column("last_step", BigInteger, nullable=False),
@@ -199,6 +200,7 @@ journals = Table(
     Column("project_id", String(32), nullable=False),
     Column("run_id", String(32), nullable=False),
     Column("offset", BigInteger, nullable=False, default=0),  # bytes ingested: exactly once, in one transaction with the rows
+    Column("files_offset", BigInteger, nullable=False, default=0),  # likewise of FILE and MODEL entries, which wait for the run's end
     Column("finished", Boolean, nullable=False, default=False),
 )
 
