@@ -19,6 +19,10 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
+class ReaderGone(Exception):
+    """Whoever read the output went away. Raised in place of `BrokenPipeError`, which click would take for a failure."""
+
+
 def guarded(call: Callable[[], Any], *, as_json: bool) -> int:
     """Runs a command and gives its exit code; a user's mistake is told in words, a bug of ours shows its traceback.
 
@@ -30,7 +34,7 @@ def guarded(call: Callable[[], Any], *, as_json: bool) -> int:
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGone):
         return _leave_pipe()
     except (click.ClickException, LinealError, OSError) as error:
         return _report(error, as_json=as_json)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lineal.interfaces.cli.failure import guarded
+from lineal.interfaces.cli.failure import ReaderGone, guarded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,13 @@ class Program(click.Group):
             rows = [(name.ljust(width), entry.help) for name, entry in self.table.items() if entry.section == section]
             with formatter.section(section):
                 formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Like click's, but a closed pipe is no failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGone from None
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, *rest: Any, **options: Any) -> Any:
         """Runs the program and exits with the code that docs/reference/commands.md gives for what happened."""

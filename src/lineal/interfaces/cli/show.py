@@ -34,11 +34,18 @@ def show_reference(*, ref: str, as_json: bool) -> None:
     fetch, present = VIEWS.get(node.kind, (_node, _show_node))
     found = fetch(space, node)
     if as_json:
-        from lineal.records.documents import document
-
-        print_document({"kind": node.kind, "reference": node.reference, **document(found)})
+        print_document({"kind": node.kind, "reference": node.reference, **_document(space, node, found)})
         return
     present(space, found)
+
+
+def _document(space: Workspace, node: Node, found: Any) -> dict[str, Any]:
+    from lineal.records.documents import document
+
+    made: dict[str, Any] = document(found)
+    if node.kind != "prediction":
+        return made
+    return {"prediction": made, "trace": document(space.lineage.trace(found.id))}
 
 
 def _node(_space: Workspace, node: Node) -> Node:
