@@ -51,6 +51,24 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationBin:
+    """Predictions of about the same score, and how often they came true.
+
+    Attributes:
+        low, high: bounds of the score, the upper one included.
+        predicted: mean score.
+        observed: share of the positive class, with its 95% interval.
+    """
+
+    low: float
+    high: float
+    count: int
+    predicted: float
+    observed: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """How right the predictions of a window turned out.
 
@@ -60,6 +78,8 @@ class Quality:
         known: predictions whose truth is known; ``coverage`` is their share.
         delay_us: median time from event to truth, microseconds.
         base_rate: share of the positive class, or mean of the truth for a regression.
+        absent: why a metric that one would expect is not there, by metric; an undefined metric is absent, never 0.
+        calibration: scores against what happened, for a binary classifier.
     """
 
     metrics: Mapping[str, float]
@@ -68,6 +88,8 @@ class Quality:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     delay_us: int | None = None
     base_rate: float | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
+    calibration: tuple[CalibrationBin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
