@@ -80,6 +80,7 @@ class Site:
         project_id: 32 hex digits, fixed when the project was made.
         clock: microseconds UTC.
         entropy: that many random bytes.
+        ledger_url: SQLAlchemy URL of the ledger.
         actor: who acts, for events and authorship.
         settings: the bounds of what is kept and how long is waited, by the names in docs/reference/settings.md.
     """
@@ -103,14 +104,14 @@ class Site:
         self.settings = settings
         self.clock = clock
         self.entropy = entropy
-        self._ledger_url = ledger_url
+        self.ledger_url = ledger_url
 
     @cached_property
     def ledger(self) -> Ledger:
         """The facts."""
         from lineal.ledger.database import Ledger
 
-        return Ledger.open(self._ledger_url)
+        return Ledger.open(self.ledger_url)
 
     @cached_property
     def store(self) -> Repository:
