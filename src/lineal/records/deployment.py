@@ -82,10 +82,16 @@ class TruthReceipt:
     """What became of a file of true outcomes.
 
     Attributes:
+        accepted: predictions of the file that have their truth now.
+        replaced: of these, how many had another before.
+        unchanged: of these, how many had the same before.
         unknown: ids that no prediction has; they are reported, and the rest is kept.
+        duplicates: rows whose id came again further down; the last counts.
     """
 
     accepted: int
     replaced: int
     unknown: int
     unknown_examples: tuple[str, ...] = ()
+    unchanged: int = 0
+    duplicates: int = 0

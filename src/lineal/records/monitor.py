@@ -100,6 +100,7 @@ class Window:
         label: such as ``2013-04``.
         start, end: microseconds UTC, half open.
         alerts: what needs a look, one sentence each.
+        models: predictions by the model version that answered.
     """
 
     label: str
@@ -110,6 +111,7 @@ class Window:
     prediction_drift: Drift | None
     quality: Quality | None
     alerts: tuple[str, ...] = ()
+    models: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,9 @@ class MonitorReport:
         reference_quality: metrics of the model when it was registered (its run's summaries).
         rejected: requests refused by the signature, by reason.
         skipped: features left out of drift, with the reason.
+        alerts: what needs a look and belongs to no window, one sentence each.
+        models: predictions by the model version that answered.
+        trial: whether it was only tried, and is no production.
     """
 
     deployment: str
@@ -133,3 +138,6 @@ class MonitorReport:
     total: int = 0
     note: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    alerts: tuple[str, ...] = ()
+    models: Mapping[str, int] = field(default_factory=dict)
+    trial: bool = False
