@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from lineal.interfaces.cli.session import pairs, workspace
 
-if TYPE_CHECKING:
-    from lineal.errors import LinealError
-
 OWN_FAILURE = 125
-EXIT_CODES = {"not-executable": 126, "command-not-found": 127}
 
 
 def typed_pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
@@ -57,13 +53,9 @@ def run(
     try:
         done = workspace().runs.execute(request)
     except LinealError as error:
-        return _failed(error)
+        from lineal.interfaces.cli.failure import tell
+
+        tell(error)
+        return OWN_FAILURE
     click.echo(f"lineal: {done.status} · lineal show {done.id[:8]}", err=True)
     return OWN_FAILURE if done.exit_code is None else done.exit_code
-
-
-def _failed(error: LinealError) -> int:
-    from lineal.interfaces.cli.failure import tell
-
-    tell(error)
-    return EXIT_CODES.get(error.kind, OWN_FAILURE)
