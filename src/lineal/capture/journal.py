@@ -114,7 +114,7 @@ class JournalWriter:
         """Microseconds UTC, by the clock that points are timed with."""
         return self._clock()
 
-    def append(self, kind: str, **fields: Any) -> None:
+    def append(self, kind: str, /, **fields: Any) -> None:
         """Queues an entry. Values are taken as they are now; nothing is written before the next flush."""
         self._entries.append(encode_entry(kind, fields))
 

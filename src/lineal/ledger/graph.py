@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
@@ -18,13 +18,6 @@ from lineal.records.graph import GENERATED
 from lineal.records.values import plain
 
 NewId = Callable[[], str]
-
-
-class EntryAt(Protocol):
-    """Looks a path up in a tree of the store."""
-
-    def __call__(self, root: str, path: bytes) -> Any:
-        """The `TreeEntry` at ``path`` of the tree, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,13 +170,6 @@ def add_source(connection: Connection, *, project_id: str, file: FileFact, at: i
     return identifier
 
 
-def tie_input(connection: Connection, *, project_id: str, activity: str, file: FileFact, at: int, new_id: NewId, entry_at: EntryAt) -> str:
-    """Ties one file that an activity read to the one occurrence it was, and returns that occurrence's id. For many, use `tie_inputs`."""
-    from lineal.ledger.ties import tie_inputs
-
-    return tie_inputs(connection, project_id=project_id, activity=activity, files=(file,), at=at, new_id=new_id, entry_at=entry_at)[0]
-
-
 def mark_deleted(connection: Connection, ids: Iterable[str], at: int | None) -> None:
     """Marks nodes as deleted at a time, or as there again with None."""
     for piece in pieces(ids):
@@ -217,18 +203,29 @@ def reachable(connection: Connection, *, project_id: str, ids: Iterable[str], di
 
     One query per step outwards, whatever the number of nodes in it.
     """
+    seen, truncated = _walk(connection, project_id, ids, direction, depth=depth, limit=limit)
+    return rows_of(connection, project_id=project_id, ids=seen, truncated=truncated)
+
+
+def reachable_ids(connection: Connection, *, project_id: str, ids: Iterable[str], direction: str) -> list[str]:
+    """Ids of everything reachable from ``ids``, themselves included, nearest first, without a cap."""
+    return list(_walk(connection, project_id, ids, direction, depth=None, limit=None)[0])
+
+
+def _walk(
+    connection: Connection, project_id: str, ids: Iterable[str], direction: str, *, depth: int | None, limit: int | None
+) -> tuple[dict[str, None], bool]:
     seen: dict[str, None] = dict.fromkeys(ids)
     front, truncated, steps = list(seen), False, 0
     while front:
-        if depth is not None and steps >= depth:
-            truncated = truncated or bool(_next(connection, project_id, front, direction) - seen.keys())
-            break
         found = sorted(_next(connection, project_id, front, direction) - seen.keys())
-        front = found[: max(0, limit - len(seen))]
+        if depth is not None and steps >= depth:
+            return seen, truncated or bool(found)
+        front = found if limit is None else found[: max(0, limit - len(seen))]
         truncated = truncated or len(front) < len(found)
         seen.update(dict.fromkeys(front))
         steps += 1
-    return rows_of(connection, project_id=project_id, ids=seen, truncated=truncated)
+    return seen, truncated
 
 
 def rows_of(connection: Connection, *, project_id: str, ids: Iterable[str], truncated: bool = False) -> Rows:

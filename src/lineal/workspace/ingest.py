@@ -1,0 +1,303 @@
+"""Brings what processes wrote into their journals into the ledger: each byte once, a run at a time, whenever somebody asks for runs.
+
+A journal's offset moves in the same transaction as the rows that were made of it, so that neither a kill nor a second ingester can lose or double
+anything. A lease only keeps two from doing the same work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from lineal.capture.identity import process_identity, proven_dead
+from lineal.capture.journal import journal_paths
+from lineal.errors import Conflict, Integrity, InvalidState
+from lineal.ledger.events import record_event
+from lineal.ledger.leases import acquire_lease, release_lease
+from lineal.ledger.run_writes import add_warnings, apply_entries, beat, begin_run, begin_unowned, set_crashed
+from lineal.ledger.schema import journals, runs
+from lineal.ledger.series import append_points
+from lineal.records import journal
+from lineal.records.ids import RUN_ID
+from lineal.workspace.journal_batch import JournalPart, joined, read_part, read_parts
+from lineal.workspace.settling import settle_files
+
+if TYPE_CHECKING:
+    from lineal.workspace.site import Site
+
+LEASE_SECONDS = 60
+WAIT_SECONDS = 10.0
+HEARTBEAT_SETTING = "runs.heartbeat_seconds"
+HEARTBEAT_SECONDS = 120
+FORGET_SECONDS = 7 * 24 * 3600
+"""How long the journals of a run on a silent other machine are kept: it may only have lost its network."""
+
+
+def ingest(site: Site) -> int:
+    """Brings every pending journal into the ledger, settles dead runs, and says how many runs changed.
+
+    One listing where nothing is pending. Another ingester at work is waited for, up to 10 s.
+    """
+    folders = _run_folders(site)
+    if not folders:
+        return 0
+    waiting = [folder for folder in folders if _has_work(site, folder)]
+    if not waiting:
+        return 0
+    with _alone(site) as renew:
+        return sum(_ingest_safely(site, folder, renew) for folder in waiting) if renew is not None else 0
+
+
+def journal_problems(site: Site) -> tuple[str, ...]:
+    """Journals that cannot be read, one sentence each: for `lineal doctor` and `lineal fsck`."""
+    found = []
+    for folder in _run_folders(site):
+        for path in journal_paths(folder):
+            try:
+                part = read_part(path, 0)
+            except InvalidState as error:
+                found.append(error.message)
+            else:
+                found.extend([part.problem] if part.problem else [])
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the ledger knows of a run's journals."""
+
+    offsets: Mapping[str, int]
+    done: frozenset[str]
+    unsettled: bool
+    run: Mapping[str, Any] | None
+
+    @property
+    def ended(self) -> bool:
+        return self.run is not None and self.run["status"] != "running"
+
+
+def _run_folders(site: Site) -> list[Path]:
+    try:
+        names = sorted(os.listdir(site.layout.journals))
+    except FileNotFoundError:
+        return []
+    return [site.layout.journals / name for name in names if RUN_ID.match(name)]
+
+
+def _known(site: Site, run_id: str) -> _Known:
+    with site.ledger.read() as connection:
+        rows = connection.execute(select(journals).where(journals.c.run_id == run_id)).mappings().all()
+        run = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
+    return _Known(
+        offsets={row["id"]: row["offset"] for row in rows},
+        done=frozenset(row["id"] for row in rows if row["finished"]),
+        unsettled=any(row["files_offset"] < row["offset"] for row in rows),
+        run=None if run is None else dict(run),
+    )
+
+
+def _has_work(site: Site, folder: Path) -> bool:
+    known = _known(site, folder.name)
+    if known.run is None or known.ended:
+        return True
+    if _is_gone(site, json.loads(known.run["process"]), known.run["heartbeat_at"]):
+        return True
+    return any(path.stat().st_size > known.offsets.get(path.stem, 0) for path in journal_paths(folder) if path.stem not in known.done)
+
+
+@contextmanager
+def _alone(site: Site) -> Iterator[Any]:
+    """Holds the lease on ingesting; gives a function that renews it, or None where another holder does not come to an end."""
+    name = f"ingest:{site.project_id}"
+    owner = json.dumps({**process_identity(), "token": site.entropy(8).hex()})
+
+    def acquire() -> bool:
+        now = site.clock()
+        with site.ledger.write() as connection:
+            until = now + LEASE_SECONDS * 1_000_000
+            return acquire_lease(connection, name, owner=owner, now=now, until=until, is_dead=lambda other: proven_dead(json.loads(other)))
+
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (held := acquire()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    try:
+        yield acquire if held else None
+    finally:
+        if held:
+            with site.ledger.write() as connection:
+                release_lease(connection, name, owner=owner)
+
+
+def _ingest_safely(site: Site, folder: Path, renew: Any) -> bool:
+    """One run; a journal of a newer version or damaged bytes hold up their own run only, and are told by `journal_problems`."""
+    try:
+        return _ingest_run(site, folder, renew)
+    except (InvalidState, Integrity) as error:
+        if error.kind not in {"newer-format", "damaged-journal"}:
+            raise
+        return False
+
+
+def _ingest_run(site: Site, folder: Path, renew: Any) -> bool:
+    changed, renewed = False, time.monotonic()
+    while True:
+        known = _known(site, folder.name)
+        collected = not (folder / journal.UNCOLLECTED).exists()  # asked before reading: what comes later is read again
+        gone = known.run is not None and _is_gone(site, json.loads(known.run["process"]), known.run["heartbeat_at"])
+        parts = read_parts(folder, known.offsets, known.done)
+        last = all(part.wholly_read or part.end == part.start for part in parts)
+        try:
+            changed = _apply(site, folder, parts, known=known, last=last, collected=collected, gone=gone) or changed
+        except Conflict as error:
+            if error.kind != "journal-moved":
+                raise
+            continue  # another ingester was here although the lease was ours: read again from where it came to
+        if last:
+            break
+        if time.monotonic() - renewed > LEASE_SECONDS / 4:
+            renewed = time.monotonic()
+            renew()
+    _remove_if_complete(site, folder)
+    return changed
+
+
+def _apply(site: Site, folder: Path, parts: Sequence[JournalPart], *, known: _Known, last: bool, collected: bool, gone: bool) -> bool:
+    new = [part for part in parts if part.end > part.start or part.problem]
+    to_settle, to_end = known.unsettled and known.ended and collected, gone and not known.ended
+    if not (new or to_settle or to_end):
+        return False
+    run_id = folder.name
+    with site.ledger.write() as connection:
+        if not _begin(connection, site, run_id, parts, known):
+            return False
+        for part in new:
+            _move_offset(connection, site, run_id, part)
+        _apply_parts(connection, site, run_id, new)
+        if last:
+            _end_if_gone(connection, site, run_id, parts, gone=gone)
+        if last and collected:
+            _settle_if_ended(connection, site, folder)
+    return True
+
+
+def _begin(connection: Connection, site: Site, run_id: str, parts: Sequence[JournalPart], known: _Known) -> bool:
+    """Makes or continues the run's row; False where no journal has said anything yet."""
+    owners = sorted((part for part in parts if part.is_owner), key=lambda part: int(part.begin["started"]))
+    is_new = False
+    for part in owners:
+        if part.start == 0:
+            is_new = begin_run(connection, site.project_id, run_id, part.begin) or is_new
+    if not owners and known.run is None:
+        begun = [part for part in parts if part.begin]
+        if not begun:
+            return False
+        is_new = begin_unowned(connection, site.project_id, run_id, begun[0].begin)
+    if is_new:
+        _tell(connection, site, run_id, "run.started")
+    return True
+
+
+def _move_offset(connection: Connection, site: Site, run_id: str, part: JournalPart) -> None:
+    finished = part.closed or bool(part.problem)
+    if part.start == 0:
+        fresh = {"id": part.id, "project_id": site.project_id, "run_id": run_id, "offset": part.end, "finished": finished}
+        if connection.execute(select(journals.c.id).where(journals.c.id == part.id)).first() is None:
+            connection.execute(insert(journals).values(fresh))
+            return
+    here = (journals.c.id == part.id, journals.c.offset == part.start)
+    if connection.execute(update(journals).where(*here).values(offset=part.end, finished=finished)).rowcount != 1:
+        raise Conflict(f"journal {part.id} was ingested by somebody else", kind="journal-moved")
+
+
+def _apply_parts(connection: Connection, site: Site, run_id: str, parts: Sequence[JournalPart]) -> None:
+    attempt = connection.execute(select(runs.c.attempt).where(runs.c.id == run_id)).scalar_one()
+    by_attempt: dict[int, list[JournalPart]] = {}
+    for part in parts:
+        by_attempt.setdefault(int(part.begin.get("attempt") or attempt), []).append(part)
+    for number, members in sorted(by_attempt.items()):
+        points = joined(members)
+        if points:
+            append_points(connection, project_id=site.project_id, run_id=run_id, attempt=number, series=points)
+            beat(connection, run_id, max(int(columns.times.max()) for columns in points.values()))
+    for part in parts:
+        apply_entries(connection, site.project_id, run_id, part.entries)
+        if part.problem:
+            add_warnings(connection, run_id, [f"{part.problem}; what was written before it is here."])
+    if any(entry["k"] == journal.END for part in parts for entry in part.entries):
+        _tell(connection, site, run_id, "run.ended")
+
+
+def _end_if_gone(connection: Connection, site: Site, run_id: str, parts: Sequence[JournalPart], *, gone: bool) -> None:
+    row = connection.execute(select(runs.c.status, runs.c.process, runs.c.heartbeat_at).where(runs.c.id == run_id)).one()
+    if row.status != "running":
+        return
+    unowned = row.process == "{}" and bool(parts) and all(_is_gone(site, part.begin, row.heartbeat_at) for part in parts)
+    if gone or unowned:
+        set_crashed(connection, run_id, reason="Its process ended without a word: it was killed, or the machine went down.")
+        _tell(connection, site, run_id, "run.crashed")
+
+
+def _settle_if_ended(connection: Connection, site: Site, folder: Path) -> None:
+    status = connection.execute(select(runs.c.status).where(runs.c.id == folder.name)).scalar_one()
+    if status != "running":
+        settle_files(connection, site, folder.name, folder)
+
+
+def _is_gone(site: Site, process: Mapping[str, Any], heartbeat_at: int | None, *, patience: int | None = None) -> bool:
+    """Whether a process is dead: proven on this machine; elsewhere, silent for too long (``patience``, in seconds)."""
+    if not process:
+        return False
+    if proven_dead(process):
+        return True
+    here = process_identity()
+    if all(process.get(key) == here[key] for key in ("boot", "namespace")):
+        return False
+    if patience is None:
+        patience = int(site.settings.get(HEARTBEAT_SETTING, HEARTBEAT_SECONDS))
+    return heartbeat_at is not None and site.clock() - heartbeat_at > patience * 1_000_000
+
+
+def _remove_if_complete(site: Site, folder: Path) -> None:
+    """Removes the journals of an ended run when everything in them is in the ledger and nobody writes any more."""
+    known = _known(site, folder.name)
+    if known.run is None or not known.ended or known.unsettled or (folder / journal.UNCOLLECTED).exists():
+        return
+    for path in journal_paths(folder):
+        if path.stem in known.done:
+            continue
+        part = read_part(path, known.offsets.get(path.stem, 0))
+        if part.end > part.start or not _is_gone(site, part.begin, known.run["heartbeat_at"], patience=FORGET_SECONDS):
+            return
+    _keep_damaged(site, folder, known)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep_damaged(site: Site, folder: Path, known: _Known) -> None:
+    """Puts aside journals that were not read to their end, for `lineal fsck` and whoever wants to look."""
+    for path in journal_paths(folder):
+        if path.stat().st_size > known.offsets.get(path.stem, 0):
+            aside = site.layout.state / "damaged" / folder.name
+            aside.mkdir(parents=True, exist_ok=True)
+            path.replace(aside / path.name)
+
+
+def _tell(connection: Connection, site: Site, run_id: str, action: str) -> None:
+    row = connection.execute(select(runs.c.author, runs.c.name, runs.c.status, runs.c.attempt).where(runs.c.id == run_id)).one()
+    record_event(
+        connection,
+        project_id=site.project_id,
+        at=site.clock(),
+        actor=row.author or site.actor,
+        action=action,
+        subject=f"run:{run_id}",
+        payload={"name": row.name, "status": row.status, "attempt": row.attempt},
+    )
