@@ -57,5 +57,10 @@ def run(
 
         tell(error)
         return OWN_FAILURE
+    except Exception:  # noqa: BLE001 - a mistake of ours must not look like a status of the command
+        import traceback
+
+        traceback.print_exc()
+        return OWN_FAILURE
     click.echo(f"lineal: {done.status} · lineal show {done.id[:8]}", err=True)
     return OWN_FAILURE if done.exit_code is None else done.exit_code
