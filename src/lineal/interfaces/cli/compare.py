@@ -30,6 +30,11 @@ def compare(*, runs: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_document(found)
         return
+    show_comparison(found)
+
+
+def show_comparison(found: Comparison) -> None:
+    """Prints what differs, section by section, and counts what does not."""
     show(_heads(found))
     for section in SECTIONS:
         _show_differences(found, section)

@@ -35,7 +35,7 @@ def rm(*, ref: str, plan: str, as_json: bool) -> None:
     if as_json:
         print_document({**_document(found), "carried_out": bool(plan)})
     else:
-        _show(found, ref, plan)
+        show_plan(found, ref, plan)
     if not plan:
         refuse(found)
 
@@ -56,7 +56,8 @@ def _carry_out(space: Workspace, ref: str, plan: str, *, as_json: bool) -> Delet
         raise
 
 
-def _show(found: DeletionPlan, ref: str, plan: str) -> None:
+def show_plan(found: DeletionPlan, ref: str, plan: str) -> None:
+    """Prints what falls, or what fell if ``plan`` names the hash it was carried out by."""
     falls = styled("Deleted" if plan else "Would fall", "bold").append(f"  {count(len(found.falls), 'thing')}", style="dim")
     show(falls, *(styled("  ", "").append(describe(node)) for node in found.falls[:MOST_NODES]))
     if len(found.falls) > MOST_NODES:

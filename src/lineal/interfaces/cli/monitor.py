@@ -35,6 +35,11 @@ def monitor(*, deployment: str, every: str, as_json: bool) -> None:
     if as_json:
         print_document(report)
         return
+    show_report(report)
+
+
+def show_report(report: MonitorReport) -> None:
+    """Prints a monitor's report: quality by window, drift by feature, what needs a look."""
     show(styled(visible(report.deployment), "bold").append(f"  {visible(report.model)}, {report.task}", style="dim"), facts(_facts(report)))
     if not report.windows:
         say("It has answered nothing yet.")
