@@ -1,0 +1,69 @@
+"""What watches a command's files: one brand per file, chosen by the setting ``capture.tracer``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from lineal.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """How a command is started so that it is watched.
+
+    Attributes:
+        command: the words to run instead of the user's.
+        environment: variables to add.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Tracer(Protocol):
+    """Sees which files a tree of processes opens.
+
+    What it sees is in the run's folder of journals as `OPENED` and `SPAWNED` entries once the command has ended and `settle` was called.
+    It never changes what the command does, and never stops it: where it fails, it says what could not be seen.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name in the setting and in `lineal.records.run.Capture.tracers`."""
+
+    def unavailable(self) -> str:
+        """Why it does not work here, one sentence, or an empty string."""
+
+    def watch(self, command: Sequence[str], *, journals: Path, environment: Mapping[str, str]) -> Watch:
+        """What to run so that ``command`` is watched.
+
+        Args:
+            journals: the run's folder of journals.
+            environment: what the command would be started with; names of `lineal.records.journal` are set already.
+        """
+
+    def settle(self, *, journals: Path) -> Sequence[str]:
+        """Brings what was seen into the journals once the command has ended; says what could not be seen, one sentence each."""
+
+
+def choose_tracer(name: str) -> Tracer | None:
+    """The tracer of that name: ``auto`` is the Python hook, ``none`` is None.
+
+    Raises:
+        InvalidInput: kind ``unknown-tracer``, or ``tracer-unavailable`` where it does not work here.
+    """
+    from lineal.capture.tracers.python_hook import PythonHook
+    from lineal.capture.tracers.strace import Strace
+
+    if name == "none":
+        return None
+    brands: dict[str, type[PythonHook] | type[Strace]] = {"auto": PythonHook, "python": PythonHook, "strace": Strace}
+    if name not in brands:
+        raise InvalidInput(f"there is no tracer {name!r}", kind="unknown-tracer", hint="Set capture.tracer to auto, python, strace or none.")
+    tracer = brands[name]()
+    if reason := tracer.unavailable():
+        raise InvalidInput(f"the tracer {name} does not work here: {reason}", kind="tracer-unavailable", hint="Set capture.tracer to auto.")
+    return tracer

@@ -1,0 +1,244 @@
+"""Completes the record of a run that has ended: its files digested and stored, its code, environment and log, and how complete all that is.
+
+Whoever finds a run in need of it does it: the command that ran it, the process that recorded it, or the next reader. A lock on the mark in the
+run's folder keeps two from doing it at once; what was done already is not done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lineal.capture.code import GitState, read_git_state
+from lineal.capture.collect import Collected, Place, collect_files, missing_outputs, plan_items
+from lineal.capture.environment import describe_environment
+from lineal.capture.identity import proven_dead
+from lineal.capture.journal import JournalWriter, journal_paths, read_journal
+from lineal.capture.sightings import Sightings, read_sightings
+from lineal.errors import LinealError
+from lineal.records import journal
+from lineal.records.redaction import Redactor
+from lineal.records.run import Capture, Code
+from lineal.workspace.recording import DIFF, add_context, home, process_redactor, read_context
+
+if TYPE_CHECKING:
+    from lineal.workspace.site import Site
+
+FINISH_SECONDS = 30.0
+
+
+def note_code(folder: Path, working: Path, *, redactor: Redactor) -> GitState:
+    """Notes git's state beside the journals, as it is now that the run begins."""
+    state = read_git_state(working, redactor=redactor)
+    if state.diff:
+        (folder / DIFF).write_bytes(state.diff)
+    add_context(folder, {"git": {**dataclasses.asdict(state), "diff": ""}})
+    return state
+
+
+def collect_pending(site: Site) -> int:
+    """Collects every run whose owner is dead and whose files are not digested; says how many."""
+    done = 0
+    for folder in uncollected(site):
+        if owner_is_dead(folder):
+            done += collect_run(site, folder)
+    return done
+
+
+def uncollected(site: Site) -> list[Path]:
+    """The folders of journals with the mark."""
+    try:
+        folders = sorted(site.layout.journals.iterdir())
+    except FileNotFoundError:
+        return []
+    return [folder for folder in folders if (folder / journal.UNCOLLECTED).exists()]
+
+
+def owner_is_dead(folder: Path) -> bool:
+    """Whether every process that began an attempt of the run is proven gone; True where none was left a journal."""
+    owners = [entry for entry in map(_begin_of, journal_paths(folder)) if entry.get("role") == "owner"]
+    return all(proven_dead(entry) for entry in owners)
+
+
+def collect_run(site: Site, folder: Path, *, deadline: float = float("inf")) -> bool:
+    """Completes the record of the run in ``folder``; False where another process is at it, or the deadline came first.
+
+    Args:
+        deadline: of `time.monotonic`.
+    """
+    with _claimed(folder) as claimed:
+        if not claimed:
+            return False
+        writer = JournalWriter(folder, run=folder.name, project=site.project_id, clock=site.clock, entropy=site.entropy)
+        try:
+            pending = _collect(site, folder, writer, deadline=deadline)
+        finally:
+            writer.close()
+        if not pending:
+            for name in (DIFF, "context.json", journal.UNCOLLECTED):
+                (folder / name).unlink(missing_ok=True)
+        return not pending
+
+
+def finish_in_background(site: Site) -> None:
+    """Starts a process of its own that completes what is left, and does not wait for it."""
+    command = [sys.executable, "-m", "lineal.bootstrap.finisher", str(site.layout.root)]
+    with contextlib.suppress(OSError):
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=site.layout.root
+        )
+
+
+def _collect(site: Site, folder: Path, writer: JournalWriter, *, deadline: float) -> int:
+    seen = read_sightings(folder)
+    context = read_context(folder)
+    redactor = process_redactor()
+    place = Place(
+        project=os.fsencode(site.layout.root),
+        home=home(),
+        state=os.fsencode(site.layout.state),
+        largest=int(site.settings.get("capture.max_file_bytes", 1_000_000_000)),
+    )
+    items = plan_items(seen, place)
+    todo = [item for item in items if item.key not in seen.done]
+    with _known_files(site) as known:
+        found = collect_files(
+            todo,
+            place=place,
+            store=site.store,
+            known=known,
+            redactor=redactor,
+            write=lambda fields: writer.append(journal.FILE, **fields),
+            deadline=deadline,
+        )
+    _note_code(site, folder, writer, context=context, found=found)
+    _note_environment(site, writer, seen=seen, context=context)
+    _note_log(site, folder, writer)
+    _note_warnings(writer, seen=seen, context=context, found=found, missing=missing_outputs(seen, place))
+    writer.append(journal.CAPTURE, **dataclasses.asdict(_capture(seen, context, found)))
+    return found.pending
+
+
+def _note_code(site: Site, folder: Path, writer: JournalWriter, *, context: Mapping[str, Any], found: Collected) -> None:
+    writer.append(journal.CODE, **code_fields(site, folder, context.get("git", {}), files=found.code))
+
+
+def code_fields(site: Site, folder: Path, git: Mapping[str, Any], *, files: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a `CODE` entry."""
+    diff = folder / DIFF
+    top = git.get("top", "")
+    untracked = set(git.get("untracked", ()))
+    inside = os.path.relpath(site.layout.root, top) if top else ""
+    code = Code(
+        commit=git.get("commit", ""),
+        branch=git.get("branch", ""),
+        remote=git.get("remote", ""),
+        dirty=diff.exists() or any(path in untracked for path in files),
+        diff=site.store.put_file(diff).digest if diff.exists() else None,
+        files=dict(sorted(files.items())),
+        path="" if inside == "." else inside,
+    )
+    return dataclasses.asdict(code)
+
+
+def _note_environment(site: Site, writer: JournalWriter, *, seen: Sightings, context: Mapping[str, Any]) -> None:
+    begin = seen.interpreter
+    variables = context.get("variables", {})
+    found = describe_environment(
+        interpreter=begin.get("interpreter", ""),
+        python=begin.get("python", ""),
+        search=begin.get("search", ()),
+        variables=variables,
+        extra=variables,
+    )
+    writer.append(journal.ENVIRONMENT, **dataclasses.asdict(found))
+    del site
+
+
+def _note_log(site: Site, folder: Path, writer: JournalWriter) -> None:
+    path = folder / journal.OUTPUT_LOG
+    if path.exists():
+        writer.append(journal.LOG, digest=site.store.put_file(path).digest)
+
+
+def _note_warnings(writer: JournalWriter, *, seen: Sightings, context: Mapping[str, Any], found: Collected, missing: list[str]) -> None:
+    texts = [f"-p {name} was given, but the program never asked for it" for name in _unasked(seen, context)]
+    texts += [f"{path} was declared as an output, but it was not written" for path in missing]
+    texts += [f"{path} holds what looks like a secret, so its content was not kept" for path in found.secret_code]
+    if problem := context.get("git", {}).get("problem"):
+        texts.append(problem)
+    for text in texts:
+        writer.append(journal.WARNING, text=text)
+
+
+def _unasked(seen: Sightings, context: Mapping[str, Any]) -> list[str]:
+    return [name for name in context.get("overrides", {}) if seen.params.get(name) != "override"]
+
+
+def _capture(seen: Sightings, context: Mapping[str, Any], found: Collected) -> Capture:
+    tracer = context.get("tracer", "")
+    unseen = [*(reason or _unwatched(program) for program, reason in seen.unwatched.items()), *context.get("unseen", ()), *seen.damaged]
+    if tracer == "python" and not seen.interpreter and not unseen:
+        unseen.append("the program started no watcher, so only what was declared is known")
+    grade = "declared-only" if not tracer else "partial" if unseen else "complete"
+    return Capture(
+        tracers=(tracer,) if tracer else (),
+        grade=grade,
+        unseen=tuple(unseen),
+        undeclared=tuple(found.undeclared),
+        changed=tuple(found.changed),
+        pending=found.pending,
+    )
+
+
+def _unwatched(program: str) -> str:
+    return f"{program} is not a Python program: the files it opens by itself were not seen"
+
+
+def _begin_of(path: Path) -> Mapping[str, Any]:
+    with contextlib.suppress(LinealError, OSError):
+        return next(iter(read_journal(path)), {})
+    return {}
+
+
+@contextlib.contextmanager
+def _known_files(site: Site) -> Iterator[Any]:
+    from lineal.store.statindex import StatIndex
+
+    index = StatIndex.open(site.layout.stat_index)
+    try:
+        yield index
+    finally:
+        index.close()
+
+
+@contextlib.contextmanager
+def _claimed(folder: Path) -> Iterator[bool]:
+    """Whether the mark is there and nobody else holds it; it is let go of at the end, or when this process dies."""
+    try:
+        descriptor = os.open(folder / journal.UNCOLLECTED, os.O_RDWR)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield (folder / journal.UNCOLLECTED).exists()
+    finally:
+        os.close(descriptor)
+
+
+def remaining(seconds: float) -> float:
+    """The deadline that is ``seconds`` away."""
+    return time.monotonic() + seconds

@@ -1,0 +1,162 @@
+"""Runs that a Python program begins itself: recorded from inside, completed beside the program."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import queue
+import resource
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from lineal.capture.code import GitState, read_git_state
+from lineal.capture.process import Outcome
+from lineal.capture.tracers.inject import lineal_hook
+from lineal.records import journal
+from lineal.records.run import RunStatus
+from lineal.workspace.recording import DIFF, add_context, begin_run, interpreter_arguments, join_run, make_recorder, process_redactor
+
+if TYPE_CHECKING:
+    from lineal.capture.recorder import JournalRecorder
+    from lineal.workspace.interface import RunRequest
+    from lineal.workspace.recording import Begun
+    from lineal.workspace.site import Site
+
+_STOPPED = frozenset({130, 143})
+EXIT_SECONDS = 30.0
+
+
+def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None = None) -> JournalRecorder:
+    """A recorder for a new run of this process, or for the run that this process was started in, unless it is begun inside another."""
+    if not request.resume and not request.parent and not request.command:
+        recorder = join_run(site)
+        if recorder is not None:
+            return _noted(recorder, request)
+    begun = begin_run(site, _described(request), resumed=resumed, tracer="python")
+    watcher = lineal_hook.watch(folder=str(begun.folder), run=begun.id, project=site.project_id, root=str(site.layout.root))
+    watcher.begin()
+    _code.note(begun)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+
+    def finish(exit_code: int) -> None:
+        lineal_hook.stop(watcher)
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        outcome = Outcome(
+            exit_code=exit_code,
+            cpu_seconds=after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime,
+            peak_memory_bytes=after.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        )
+        _write_end(site, begun, outcome)
+        _completion.enqueue(site, begun)
+
+    return make_recorder(site, begun, finish=finish)
+
+
+def _noted(recorder: JournalRecorder, request: RunRequest) -> JournalRecorder:
+    """What a joining block says of the run is added to it."""
+    for key, value in request.tags.items():
+        recorder.tag(key, value)
+    for path in request.inputs:
+        recorder.input(path, "")
+    for path in request.outputs:
+        recorder.output(path, "")
+    return recorder
+
+
+def _described(request: RunRequest) -> RunRequest:
+    return request if request.command else dataclasses.replace(request, command=interpreter_arguments())
+
+
+def _write_end(site: Site, begun: Begun, outcome: Outcome) -> None:
+    status = RunStatus.STOPPED if outcome.exit_code in _STOPPED else RunStatus.FAILED if outcome.exit_code else RunStatus.FINISHED
+    begun.writer.append(
+        journal.END,
+        status=status.value,
+        exit_code=outcome.exit_code,
+        ended=site.clock(),
+        cpu_seconds=outcome.cpu_seconds,
+        peak_memory_bytes=outcome.peak_memory_bytes,
+    )
+
+
+class _CodeState:
+    """Git's state when this process first recorded something: the modules it runs were loaded by then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._state: GitState | None = None
+        self._threads: list[threading.Thread] = []
+
+    def note(self, begun: Begun) -> None:
+        """Notes the state beside the run's journals, in the background."""
+        thread = threading.Thread(target=self._note, args=(begun,), name="lineal-code", daemon=True)
+        self._threads = [known for known in self._threads if known.is_alive()] + [thread]
+        thread.start()
+
+    def wait(self) -> None:
+        """Until every state is noted."""
+        for thread in self._threads:
+            thread.join()
+
+    def _note(self, begun: Begun) -> None:
+        with self._lock:
+            if self._state is None:
+                self._state = read_git_state(begun.working, redactor=process_redactor())
+        if self._state.diff:
+            (begun.folder / DIFF).write_bytes(self._state.diff)
+        add_context(begun.folder, {"git": {**dataclasses.asdict(self._state), "diff": ""}})
+
+
+class _Completion:
+    """Completes ended runs in one thread of this process, so that the program does not wait; at exit it is waited for, within bounds."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[Site, Begun] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._deadline = float("inf")
+        self._left: Site | None = None
+
+    def enqueue(self, site: Site, begun: Begun) -> None:
+        """Hands over a run that has ended; its journal is closed by then or soon."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name="lineal-completion", daemon=True)
+            self._thread.start()
+            atexit.register(self.close)
+        self._queue.put((site, begun))
+
+    def close(self) -> None:
+        """Waits until everything is done, or leaves it to a process of its own."""
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            return
+        self._queue.put(None)
+        self._deadline = time.monotonic() + EXIT_SECONDS
+        thread.join(EXIT_SECONDS)
+        if self._left is not None:
+            from lineal.workspace.collection import finish_in_background
+
+            finish_in_background(self._left)
+
+    def _work(self) -> None:
+        while (task := self._queue.get()) is not None:
+            site, begun = task
+            self._left = site
+            _code.wait()
+            if self._complete(site, begun) and self._queue.empty():
+                self._left = None
+
+    def _complete(self, site: Site, begun: Begun) -> bool:
+        from lineal.errors import LinealError
+        from lineal.workspace.collection import collect_run
+
+        begun.writer.close()
+        try:
+            return collect_run(site, begun.folder, deadline=self._deadline)
+        except (LinealError, OSError):
+            return False  # the next reader tries again, and tells
+
+
+_code = _CodeState()
+_completion = _Completion()

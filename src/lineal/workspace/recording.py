@@ -1,0 +1,220 @@
+"""Begins runs and joins running ones. Light: it opens neither the ledger nor the store, because training processes come through here."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lineal.capture.environment import joined_run, process_rank, process_variables
+from lineal.capture.journal import JournalWriter
+from lineal.capture.recorder import JournalRecorder
+from lineal.errors import InvalidInput, Unavailable
+from lineal.records import journal
+from lineal.records.ids import run_id
+from lineal.records.location import Location, locate
+from lineal.records.redaction import Redactor, secret_values
+
+if TYPE_CHECKING:
+    from lineal.workspace.interface import RunRequest
+    from lineal.workspace.site import Site
+
+CONTEXT = "context.json"
+"""Name of the file in a run's folder of journals with what was true when it began: overrides, tracer, settings of the capture, git's state."""
+
+DIFF = "diff.patch"
+"""Name of the file beside it with the redacted uncommitted diff."""
+
+ARTIFACTS = "artifacts"
+"""Name of the folder in a run's folder of journals that recorded models are written below."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A run that has begun in this process.
+
+    Attributes:
+        folder: its folder of journals.
+        working: what relative paths are relative to.
+    """
+
+    id: str
+    folder: Path
+    working: Path
+    name: str
+    writer: JournalWriter
+
+
+def begin_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None = None, tracer: str = "") -> Begun:
+    """Begins a run that this process owns, and notes everything the request says.
+
+    Args:
+        resumed: id and number of the attempt of a run that is continued.
+        tracer: what watches the command, for the record.
+
+    Raises:
+        Unavailable: kind ``journal-unavailable`` or ``disk-full``.
+        InvalidInput: kind ``no-folder``.
+    """
+    redactor = process_redactor()
+    identifier, attempt = resumed or (run_id(site.entropy(16)), 1)
+    working = Path(os.path.abspath(request.folder or Path.cwd()))
+    if not working.is_dir():
+        raise InvalidInput(f"{working} is not a folder", kind="no-folder", hint="Give a folder to run the command in.")
+    folder = site.layout.journals / identifier
+    name = redactor.text(request.name) or default_name(request.command)
+    _prepare(folder, {"overrides": dict(request.params), "tracer": tracer, "variables": _allowed_variables(site)})
+    outer = joined_run()
+    writer = JournalWriter(
+        folder,
+        run=identifier,
+        project=site.project_id,
+        clock=site.clock,
+        entropy=site.entropy,
+        role="owner",
+        rank=process_rank(),
+        begin={
+            "name": name,
+            "command": list(redactor.arguments(request.command)),
+            "folder": locate(os.fsencode(working), project=os.fsencode(site.layout.root), home=home()).text or ".",
+            "author": site.actor,
+            "attempt": attempt,
+            "parent": request.parent or (outer[0] if outer and outer[0] != identifier else ""),
+            "experiment": request.experiment,
+        },
+    )
+    _note_request(writer, request, redactor=redactor, working=working)
+    return Begun(id=identifier, folder=folder, working=working, name=name, writer=writer)
+
+
+def make_recorder(site: Site, begun: Begun, *, finish: Callable[[int], None]) -> JournalRecorder:
+    """The recorder of a run that began in this process."""
+    return _recorder(site, begun.writer, working=begun.working, overrides=read_context(begun.folder).get("overrides", {}), finish=finish)
+
+
+def join_run(site: Site) -> JournalRecorder | None:
+    """A recorder for the run that this process was started in, or None. Finishing it ends only this process's part."""
+    joined = joined_run()
+    if joined is None or joined[1].parent != site.layout.journals:
+        return None
+    identifier, folder = joined
+    writer = JournalWriter(folder, run=identifier, project=site.project_id, clock=site.clock, entropy=site.entropy, rank=process_rank())
+
+    def finish(exit_code: int) -> None:
+        if exit_code:
+            writer.append(journal.WARNING, text="a recording block ended with an exception")
+
+    return _recorder(site, writer, working=Path.cwd(), overrides=read_context(folder).get("overrides", {}), finish=finish)
+
+
+def read_context(folder: Path) -> dict[str, Any]:
+    """What was true when the run began; empty where it cannot be read any more."""
+    try:
+        found: dict[str, Any] = json.loads((folder / CONTEXT).read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def add_context(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Adds to what is known of the run's beginning, in one step."""
+    text = json.dumps({**read_context(folder), **facts}, ensure_ascii=True, default=str)
+    temporary = folder / f".{CONTEXT}.{os.getpid()}"
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(folder / CONTEXT)
+
+
+def process_redactor() -> Redactor:
+    """A redactor that knows this process's secret environment variables."""
+    return Redactor(secret_values(process_variables().items()))
+
+
+def home() -> bytes:
+    """The home folder, as bytes."""
+    return os.fsencode(os.path.expanduser("~"))
+
+
+def default_name(command: Sequence[str]) -> str:
+    """A run's name where none was given: the script's or module's, else the program's.
+
+    >>> [default_name(words) for words in (["python", "-u", "src/train.py", "x"], ["python3", "-m", "pkg.fit"], ["./fit.sh"], [])]
+    ['train', 'pkg.fit', 'fit', 'run']
+    """
+    words = list(command)
+    if not words:
+        return "run"
+    if os.path.basename(words[0]).startswith("python"):
+        for place, word in enumerate(words[1:], start=1):
+            if word == "-m" and place + 1 < len(words):
+                return words[place + 1]
+            if word == "-c":
+                return "python"
+            if not word.startswith("-"):
+                return Path(word).stem or "run"
+    return Path(words[0]).stem or "run"
+
+
+def _recorder(site: Site, writer: JournalWriter, *, working: Path, overrides: Mapping[str, Any], finish: Callable[[int], None]) -> JournalRecorder:
+    from lineal.capture.recorder import SavedFiles
+
+    def save(estimator: Any, example: Any, folder: Path) -> SavedFiles:
+        from lineal.serving.formats import save_model
+
+        return save_model(estimator, example, folder)
+
+    def place(path: bytes) -> Location:
+        return locate(path, project=os.fsencode(site.layout.root), home=home())
+
+    return JournalRecorder(
+        writer,
+        folder=working,
+        overrides=overrides,
+        models=site.layout.state / ARTIFACTS / writer.run,
+        save_model=save,
+        locate=place,
+        finish=finish,
+    )
+
+
+def _prepare(folder: Path, context: Mapping[str, Any]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / journal.UNCOLLECTED).touch()
+        add_context(folder, context)
+    except OSError as error:
+        raise Unavailable(
+            f"the run cannot be recorded in {folder}: {error.strerror}",
+            kind="disk-full" if error.errno == 28 else "journal-unavailable",
+            hint="Free space or check the folder's rights, then try again.",
+        ) from error
+
+
+def _note_request(writer: JournalWriter, request: RunRequest, *, redactor: Redactor, working: Path) -> None:
+    from lineal.records.arguments import parse_arguments
+
+    found = parse_arguments(redactor.arguments(request.command))
+    if found:
+        writer.append(journal.PARAMS, values=found, origin="argument")
+    if request.tags:
+        writer.append(journal.TAGS, values={key: redactor.text(value) for key, value in request.tags.items()})
+    for direction, paths in (("input", request.inputs), ("output", request.outputs)):
+        for path in paths:
+            absolute = os.path.normpath(os.path.join(os.fsencode(working), os.fsencode(path)))
+            writer.append(journal.DECLARED, path=absolute, direction=direction, role="")
+
+
+def _allowed_variables(site: Site) -> dict[str, str]:
+    from lineal.capture.environment import ALLOWED
+
+    extra = site.settings.get("capture.variables", ())
+    found = process_variables()
+    return {name: found[name] for name in sorted({*ALLOWED, *extra}) if name in found}
+
+
+def interpreter_arguments() -> tuple[str, ...]:
+    """The command line of this very process, for runs that a program begins itself."""
+    return tuple(sys.orig_argv)
