@@ -48,6 +48,8 @@ def restore_code(store: Repository, code: Code, *, repository: Path, fresh: Path
         missing.append(f"commit {code.commit[:10]}, which is no longer in the repository")
     if code.diff is not None and not _apply(store, code.diff, fresh):
         missing.append("the uncommitted changes, which do not apply")
+    if code.dirty and code.diff is None and not code.files:
+        missing.append("the uncommitted changes, which were not kept")
     project = fresh / code.path
     project.mkdir(parents=True, exist_ok=True)
     for name, digest in code.files.items():
