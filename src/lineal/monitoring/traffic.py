@@ -49,7 +49,7 @@ def join_traffic(parts: Sequence[Traffic]) -> Traffic:
     """The rows of several deployments behind one another; a feature that a part does not have is missing there."""
     if len(parts) == 1:
         return parts[0]
-    names = dict.fromkeys(name for part in parts for name in part.features)
+    names = dict.fromkeys(name for part in parts for name in part.features)  # in the order of the first that has them
     scores = [np.full(len(part), np.nan) if part.score is None else part.score for part in parts]
     return Traffic(
         event_at=np.concatenate([part.event_at for part in parts]),

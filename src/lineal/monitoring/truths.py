@@ -110,8 +110,14 @@ class TruthLog:
         same = len(wanted) - len(fresh)
         return Added(new=len(wanted) - had, replaced=had - same, same=same)
 
-    def lookup(self, ids: Sequence[str]) -> TruthColumns:
-        """What is known of these predictions."""
+    def lookup(self, ids: Sequence[str]) -> dict[str, Truth]:
+        """The truths of these predictions, by id as it was asked for; those without one are left out."""
+        found = self.columns(ids)
+        rows = zip(ids, found.known.tolist(), found.labels, found.known_at.tolist(), strict=True)
+        return {identifier: Truth(id=identifier, label=label, known_at=known_at) for identifier, known, label, known_at in rows if known}
+
+    def columns(self, ids: Sequence[str]) -> TruthColumns:
+        """What is known of these predictions, in their order; for many at once."""
         return self._index().lookup(ids)
 
     def count(self) -> int:
