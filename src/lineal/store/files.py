@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from blake3 import blake3
+
 from lineal.errors import Conflict, InvalidInput, LinealError, NotFound, PermissionDenied, Unavailable
 from lineal.records.digest import Digest, blake3_digest
 from lineal.store import content
 from lineal.store.backends.folder import translated
 from lineal.store.chunking import WHOLE
 from lineal.store.objects import Objects
+
+_PIECE = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +47,20 @@ def put_file(objects: Objects, path: bytes, *, observe: Callable[[memoryview], o
             raise InvalidInput(f"{os.fsdecode(path)} is not a regular file", kind="not-a-file")
         with objects.batch():
             identity, size, new = _put(objects, file, before.st_size, observe)
-        after = os.fstat(file.fileno())
-    if size != before.st_size or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-        raise Conflict(
-            f"{os.fsdecode(path)} changed while it was read",
-            kind="file-changed",
-            hint="Wait until whatever writes it is done, then try again.",
-        )
+        _unchanged(path, before, os.fstat(file.fileno()), size)
     return StoredFile(digest=blake3_digest(identity), size=size, stored_bytes=new, stat=before)
+
+
+def digest_file(path: bytes) -> tuple[Digest, os.stat_result]:
+    """A file's content id, and its stat from before it was read; raises as `put_file` does."""
+    with readable(path), open(path, "rb", buffering=0) as file:
+        before = os.fstat(file.fileno())
+        hasher = blake3()
+        buffer = memoryview(bytearray(min(_PIECE, before.st_size + 1)))
+        while got := file.readinto(buffer):
+            hasher.update(buffer[:got])
+        _unchanged(path, before, os.fstat(file.fileno()))
+    return blake3_digest(hasher.digest()), before
 
 
 def write_file(pieces: Iterable[bytes], path: bytes, *, executable: bool) -> None:
@@ -93,6 +103,16 @@ def read_error(error: OSError, name: str) -> LinealError:
     if error.errno == 40:  # ELOOP
         return InvalidInput(f"{name} is a symbolic link that leads to itself", kind="link-loop", hint="Remove or mend the link.")
     return Unavailable(f"{name} cannot be read: {error.strerror or error}", kind="file-unreadable", hint="Check the disk it lies on.")
+
+
+def _unchanged(path: bytes, before: os.stat_result, after: os.stat_result, size: int | None = None) -> None:
+    same = (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
+    if not same or size not in {None, before.st_size}:
+        raise Conflict(
+            f"{os.fsdecode(path)} changed while it was read",
+            kind="file-changed",
+            hint="Wait until whatever writes it is done, then try again.",
+        )
 
 
 def _put(objects: Objects, file: io.FileIO, size: int, observe: Callable[[memoryview], object] | None) -> tuple[bytes, int, int]:

@@ -73,8 +73,11 @@ class Repository:
         with self._objects.batch():
             return blake3_digest(content.put_bytes(self._objects, data)[0])
 
-    def put_file(self, path: bytes | Path) -> StoredFile:
+    def put_file(self, path: bytes | Path, *, observe: Callable[[memoryview], object] | None = None) -> StoredFile:
         """Stores a file's bytes; follows symbolic links.
+
+        Args:
+            observe: sees every byte once, in order, so that nothing need be read twice.
 
         Raises:
             Conflict: kind ``file-changed``, if it changed while it was read.
@@ -82,7 +85,7 @@ class Repository:
             PermissionDenied: kind ``file-unreadable``.
             InvalidInput: kind ``not-a-file``.
         """
-        return put_file(self._objects, os.fsencode(path))
+        return put_file(self._objects, os.fsencode(path), observe=observe)
 
     def contains(self, digest: Digest) -> bool:
         """Whether the content is here."""

@@ -1,33 +1,132 @@
-"""What is known of files that did not change, so that they need not be read again."""
+"""What is known of files that did not change, so that they need not be read again. A cache: losing it costs time and nothing else."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
+import threading
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 
-from lineal.records.digest import Digest
+import msgspec
+
+from lineal.records.digest import Digest, blake3_digest, raw_hash
+
+_VERSION = 1
+_FINE_DOUBT_NS = 50_000_000
+_COARSE_DOUBT_NS = 2_000_000_000
+_BUSY_SECONDS = 10.0
+
+_Known = tuple[int, int, int, int, int, bytes]
+"""Size, mtime, ctime, inode, when it was seen (all times in ns), raw hash."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(dict[bytes, _Known]).decode
 
 
 class StatIndex:
-    """Remembers the digest of a file beside its stat. A wrong guess is never made: what is in doubt is not known."""
+    """Remembers the digest of a file beside its stat, one packed record a folder. Thread safe, and safe among processes.
+
+    A wrong guess is never made: a file that was touched so shortly before it was read that a later change could carry the same time is not
+    known (git's racy rule). A digest says nothing about whether the store still has the content.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[bytes, tuple[tuple[int, ...], Digest]] = {}
+        self._lock = threading.Lock()
+        self._folders: dict[bytes, dict[bytes, _Known]] = {}
+        self._changed: dict[bytes, dict[bytes, _Known]] = {}
+        self._connection = _connect(path)
 
     @classmethod
     def open(cls, path: Path) -> StatIndex:
-        """The index in a file, created where there is none or where it cannot be read."""
+        """The index in a file, created where there is none, and made anew where it cannot be read."""
         return cls(path)
 
     def known(self, path: bytes, stat: os.stat_result) -> Digest | None:
-        """The file's digest, if it certainly did not change since it was remembered."""
-        found = self._known.get(path)
-        return found[1] if found is not None and found[0] == (stat.st_size, stat.st_mtime_ns, stat.st_ino) else None
+        """The file's digest, if it certainly did not change since it was remembered.
 
-    def remember(self, path: bytes, stat: os.stat_result, digest: Digest) -> None:
-        """Notes a digest; ``stat`` is from before the file was read."""
-        self._known[path] = (stat.st_size, stat.st_mtime_ns, stat.st_ino), digest
+        Args:
+            path: absolute; stat: what it is now, by ``lstat`` or ``stat`` of a regular file.
+        """
+        folder, name = os.path.split(path)
+        with self._lock:
+            found = self._folder(folder).get(name)
+        if found is None:
+            return None
+        size, modified, changed, inode, seen, raw = found
+        if (size, modified, changed, inode) != (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino):
+            return None
+        return blake3_digest(raw) if _is_settled(max(modified, changed), seen) else None
+
+    def remember(self, path: bytes, stat: os.stat_result, digest: Digest, *, seen: int | None = None) -> None:
+        """Notes a digest.
+
+        Args:
+            stat: from before the file was read.
+            seen: when that reading began, in nanoseconds; now, where it is left out.
+        """
+        folder, name = os.path.split(path)
+        began = time.time_ns() if seen is None else seen
+        known = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, began, raw_hash(digest))
+        with self._lock:
+            self._folder(folder)[name] = known
+            self._changed.setdefault(folder, {})[name] = known
+
+    def flush(self) -> None:
+        """Writes what was remembered."""
+        with self._lock, suppress(sqlite3.Error):  # a cache that cannot be written costs time later, and nothing now
+            changed, self._changed = self._changed, {}
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                for folder, names in changed.items():
+                    merged = {**self._stored(folder), **names}
+                    self._connection.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (folder, _encode(merged)))
 
     def close(self) -> None:
-        """Writes what was remembered."""
+        """Writes what was remembered, and gives the file back."""
+        self.flush()
+        self._connection.close()
+
+    def _folder(self, folder: bytes) -> dict[bytes, _Known]:
+        if folder not in self._folders:
+            self._folders[folder] = self._stored(folder)
+        return self._folders[folder]
+
+    def _stored(self, folder: bytes) -> dict[bytes, _Known]:
+        try:
+            row = self._connection.execute("SELECT body FROM folders WHERE path = ?", (folder,)).fetchone()
+            return _decode(row[0]) if row else {}
+        except (sqlite3.Error, msgspec.MsgspecError):
+            return {}
+
+
+def _is_settled(touched: int, seen: int) -> bool:
+    """Whether a change after ``seen`` would have another time; file systems without fractions of a second need longer."""
+    doubt = _COARSE_DOUBT_NS if not touched % 1_000_000_000 else _FINE_DOUBT_NS
+    return touched + doubt < seen
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        return _prepared(path)
+    except sqlite3.DatabaseError:
+        for leftover in (path, path.with_name(path.name + "-journal")):
+            leftover.unlink(missing_ok=True)
+        return _prepared(path)
+
+
+def _prepared(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous=OFF")  # it is made anew where it is damaged
+        with closing(connection.execute("PRAGMA user_version")) as cursor:
+            if cursor.fetchone()[0] not in {0, _VERSION}:
+                raise sqlite3.DatabaseError("another version's cache")
+        connection.execute("CREATE TABLE IF NOT EXISTS folders (path BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID")
+        connection.execute(f"PRAGMA user_version={_VERSION}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

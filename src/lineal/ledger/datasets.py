@@ -1,0 +1,180 @@
+"""Rows of datasets and their versions: a projection of the store's refs and commits, with the number and the node that the workspace gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+
+from lineal.ledger.graph import NewId, add_activity, add_edge, add_occurrence
+from lineal.ledger.portable import insert_or_ignore
+from lineal.ledger.schema import dataset_versions, datasets, edges, occurrences
+from lineal.records.dataset import Dataset, DatasetVersion
+from lineal.records.digest import Digest
+from lineal.records.graph import GENERATED, USED
+from lineal.records.location import ABSOLUTE, Location
+from lineal.records.values import plain
+
+_IN_BODY = ("parents", "path", "root", "single_file", "files", "size", "stored_bytes", "message", "author", "source", "md5", "schema")
+
+
+def insert_version(connection: Connection, version: DatasetVersion, *, project_id: str, location: Location, new_id: NewId) -> DatasetVersion:
+    """Adds a version with its occurrence and the import that generated it; returns it with number and occurrence.
+
+    Args:
+        location: where the dataset lies, which is also its occurrence's place.
+    """
+    number = 1 + (connection.execute(_newest_number(project_id, version.name)).scalar() or 0)
+    label = f"{version.name}@{number}"
+    row = {"project_id": project_id, "name": version.name, "root": location.root, "path": location.path, "created_at": version.created_at}
+    if not insert_or_ignore(connection, datasets, row):
+        place = (datasets.c.project_id == project_id) & (datasets.c.name == version.name)
+        connection.execute(update(datasets).where(place).values(root=location.root, path=location.path))
+    brought_in = add_activity(connection, id=new_id(), project_id=project_id, kind="import", label=f"import {label}", at=version.created_at)
+    occurrence = add_occurrence(
+        connection,
+        id=new_id(),
+        project_id=project_id,
+        kind="dataset",
+        label=label,
+        digest=version.digest,
+        at=version.created_at,
+        root=location.root,
+        path=location.path,
+        size=version.size,
+        detail={"files": version.files, "single_file": version.single_file},
+    )
+    add_edge(connection, project_id=project_id, source=occurrence, target=brought_in, relation=GENERATED)
+    body = {key: plain(getattr(version, key)) for key in _IN_BODY}
+    columns = {"commit": version.commit, "digest": version.digest, "occurrence": occurrence, "created_at": version.created_at}
+    connection.execute(insert(dataset_versions).values(project_id=project_id, name=version.name, number=number, body=json.dumps(body), **columns))
+    return replace(version, number=number, occurrence=occurrence)
+
+
+def add_used(connection: Connection, *, project_id: str, dataset: str, used: Iterable[str], role: str = "") -> None:
+    """Ties the import behind a dataset's occurrence to what it was made from."""
+    generated = select(edges.c.target).where(edges.c.source == dataset, edges.c.relation == GENERATED)
+    activity = connection.execute(generated).scalar_one()
+    for identifier in used:
+        add_edge(connection, project_id=project_id, source=activity, target=identifier, relation=USED, role=role)
+
+
+def find_source(connection: Connection, *, project_id: str, location: Location, digest: str | None, label: str) -> str | None:
+    """The newest occurrence of kind ``source`` of that content at that place, or None."""
+    columns = occurrences.c
+    same = (columns.root == location.root, columns.path == location.path, columns.digest == digest, columns.label == label)
+    query = select(columns.id).where(columns.project_id == project_id, columns.kind == "source", columns.deleted_at.is_(None), *same)
+    return connection.execute(query.order_by(columns.at.desc(), columns.id).limit(1)).scalar()
+
+
+def generated_below(connection: Connection, *, project_id: str, location: Location) -> Sequence[Row[Any]]:
+    """Files and folders that runs generated at a place or below it, newest first: ``id kind path digest``."""
+    columns = occurrences.c
+    here: ColumnElement[bool] = columns.path == location.path
+    if location.path:
+        start = location.path.rstrip(b"/") + b"/"
+        here |= (columns.path > start) & (columns.path < start[:-1] + b"0")  # "0" follows "/"
+    else:
+        here |= columns.path > b""
+    made = occurrences.join(edges, (edges.c.source == columns.id) & (edges.c.relation == GENERATED))
+    query = select(columns.id, columns.kind, columns.path, columns.digest).select_from(made)
+    kept = (columns.project_id == project_id, columns.root == location.root, columns.kind.in_(("file", "folder", "model")))
+    living = (columns.deleted_at.is_(None), columns.digest.is_not(None))
+    return list(connection.execute(query.where(*kept, *living, here).order_by(columns.at.desc(), columns.id)))
+
+
+def latest_version(connection: Connection, *, project_id: str, name: str) -> DatasetVersion | None:
+    """The newest version of a dataset, deleted or not."""
+    query = _versions(project_id).where(dataset_versions.c.name == name).order_by(dataset_versions.c.number.desc()).limit(1)
+    row = connection.execute(query).first()
+    return None if row is None else _version(row)
+
+
+def versions_of(connection: Connection, *, project_id: str, name: str) -> tuple[DatasetVersion, ...]:
+    """Every version of a dataset that is not deleted, newest first."""
+    query = _versions(project_id).where(dataset_versions.c.name == name, dataset_versions.c.deleted_at.is_(None))
+    return tuple(_version(row) for row in connection.execute(query.order_by(dataset_versions.c.number.desc())))
+
+
+def version_of_occurrence(connection: Connection, *, project_id: str, occurrence: str) -> DatasetVersion | None:
+    """The version behind a node, if it is one."""
+    row = connection.execute(_versions(project_id).where(dataset_versions.c.occurrence == occurrence)).first()
+    return None if row is None else _version(row)
+
+
+def known_commits(connection: Connection, *, project_id: str, name: str) -> frozenset[str]:
+    """The commits of a dataset that have a row, deleted ones too."""
+    columns = dataset_versions.c
+    return frozenset(connection.execute(select(columns.commit).where(columns.project_id == project_id, columns.name == name)).scalars())
+
+
+def list_datasets(connection: Connection, *, project_id: str) -> tuple[Dataset, ...]:
+    """Every dataset that has a version which is not deleted, by name."""
+    query = _versions(project_id).where(dataset_versions.c.deleted_at.is_(None))
+    newest: dict[str, DatasetVersion] = {}
+    counts: dict[str, int] = {}
+    for row in connection.execute(query.order_by(dataset_versions.c.name, dataset_versions.c.number)):
+        newest[row.name] = _version(row)
+        counts[row.name] = counts.get(row.name, 0) + 1
+    return tuple(
+        Dataset(
+            name=name,
+            path=latest.path,
+            versions=counts[name],
+            latest=latest.reference,
+            size=latest.size,
+            files=latest.files,
+            updated_at=latest.created_at,
+        )
+        for name, latest in newest.items()
+    )
+
+
+def dataset_location(connection: Connection, *, project_id: str, name: str) -> Location | None:
+    """Where a dataset lies, or None where there is none of that name."""
+    columns = datasets.c
+    row = connection.execute(select(columns.root, columns.path).where(columns.project_id == project_id, columns.name == name)).first()
+    return None if row is None else Location(root=row.root, path=bytes(row.path))
+
+
+def dataset_at(connection: Connection, *, project_id: str, location: Location) -> str | None:
+    """The name of the dataset that lies there, if one does; of several the one that is longest there."""
+    columns = datasets.c
+    here = (columns.project_id == project_id, columns.root == location.root, columns.path == location.path)
+    living = select(dataset_versions.c.name).where(dataset_versions.c.project_id == project_id, dataset_versions.c.deleted_at.is_(None))
+    query = select(columns.name).where(*here, columns.name.in_(living)).order_by(columns.created_at, columns.name).limit(1)
+    return connection.execute(query).scalar()
+
+
+def shown_path(location: Location) -> str:
+    """A dataset's path for people and JSON: relative where it lies in the project."""
+    text = location.text if location.root != ABSOLUTE else location.path.decode("utf-8", "surrogateescape")
+    return text.encode("utf-8", "replace").decode()
+
+
+def _versions(project_id: str) -> Any:
+    return select(dataset_versions).where(dataset_versions.c.project_id == project_id)
+
+
+def _newest_number(project_id: str, name: str) -> Any:
+    columns = dataset_versions.c
+    return select(func.max(columns.number)).where(columns.project_id == project_id, columns.name == name)
+
+
+def _version(row: Row[Any]) -> DatasetVersion:
+    body: Mapping[str, Any] = json.loads(row.body)
+    known = {key: body[key] for key in _IN_BODY if key in body}
+    known["parents"] = tuple(Digest(parent) for parent in known.get("parents", ()))
+    return DatasetVersion(
+        name=row.name,
+        number=row.number,
+        commit=Digest(row.commit),
+        digest=Digest(row.digest),
+        created_at=row.created_at,
+        occurrence=row.occurrence,
+        deleted_at=row.deleted_at,
+        **known,
+    )

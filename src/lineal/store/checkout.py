@@ -1,0 +1,169 @@
+"""A tree, written into a folder: only what differs, each file in one step, and nothing that is recorded nowhere is overwritten."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from lineal.errors import Conflict
+from lineal.records.dataset import TreeEntry
+from lineal.records.digest import Digest
+from lineal.store.backends.folder import translated
+from lineal.store.repository import Repository
+from lineal.store.snapshot import Found, look_up, scan
+from lineal.store.statindex import StatIndex
+
+_MOST_NAMED = 10
+
+Recorded = Callable[[TreeEntry], bool]
+"""Whether an entry can be had again: the same path with the same content is in some version."""
+
+Step = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a checkout would do.
+
+    Attributes:
+        write: entries to write; remove: what is there and should not be; blocked: what is in the way and recorded nowhere.
+    """
+
+    write: list[TreeEntry] = field(default_factory=list)
+    remove: list[TreeEntry] = field(default_factory=list)
+    blocked: list[bytes] = field(default_factory=list)
+
+
+def plan_checkout(wanted: Iterable[TreeEntry], there: Mapping[bytes, TreeEntry], recorded: Recorded) -> Plan:
+    """What to do so that a folder, in which ``there`` is, becomes ``wanted``; what is recorded nowhere and not in the way stays."""
+    plan = Plan()
+    kept: set[bytes] = set()
+    folders: set[bytes] = set()
+    for entry in wanted:
+        kept.add(entry.path)
+        folders.update(_parents(entry.path))
+        now = there.get(entry.path)
+        if now == entry:
+            continue
+        plan.write.append(entry)
+        if now is not None:
+            _make_way(plan, entry, now, recorded)
+    for path, now in there.items():
+        if path in kept:
+            continue
+        hindering = (path in folders and now.mode != "folder") or any(parent in kept for parent in _parents(path))
+        if recorded(now):
+            plan.remove.append(now)
+        elif hindering:
+            plan.blocked.append(path)
+    return plan
+
+
+def _make_way(plan: Plan, entry: TreeEntry, now: TreeEntry, recorded: Recorded) -> None:
+    """Decides about what is at the very path of an entry; an empty folder holds nothing that could be lost."""
+    if now.mode != "folder" and not recorded(now):
+        plan.blocked.append(entry.path)
+    elif (now.mode == "folder") != (entry.mode == "folder"):
+        plan.remove.append(now)
+
+
+def check_out(store: Repository, root: Digest, folder: bytes, *, index: StatIndex, recorded: Recorded, step: Step) -> int:
+    """Makes a folder what the tree says; returns how many paths were written or removed.
+
+    Raises:
+        Conflict: kind ``would-overwrite``, naming what is recorded nowhere and in the way; nothing is changed then.
+    """
+    there = {found.path: look_up(index, found) for found in scan(folder)} if os.path.isdir(folder) else {}
+    plan = plan_checkout(store.entries(root), there, recorded)
+    for entry in plan.write:
+        hidden = None if entry.path in there else _entry_at(index, os.path.join(folder, entry.path), entry.path)
+        if hidden is not None and hidden != entry and hidden.mode != "folder" and not recorded(hidden):
+            plan.blocked.append(entry.path)  # ignored by the rules that are in the folder now, but there all the same
+    refuse_blocked(plan.blocked, os.fsdecode(folder))
+    with translated(folder):
+        os.makedirs(folder, exist_ok=True)
+        _remove(folder, plan.remove)
+    for done, entry in enumerate(plan.write):
+        write_entry(store, entry, os.path.join(folder, entry.path), index=index)
+        step(done + 1, len(plan.write))
+    return len(plan.write) + len(plan.remove)
+
+
+def check_out_file(store: Repository, entry: TreeEntry, target: bytes, *, index: StatIndex, recorded: Recorded) -> int:
+    """Makes one file what the entry says; raises as `check_out` does."""
+    now = _entry_at(index, target, entry.path)
+    if now == entry:
+        return 0
+    if now is not None and not recorded(now):
+        refuse_blocked([entry.path], os.fsdecode(os.path.dirname(target)))
+    write_entry(store, entry, target, index=index)
+    return 1
+
+
+def refuse_blocked(blocked: Sequence[bytes], where: str) -> None:
+    """Raises Conflict kind ``would-overwrite`` if anything is blocked."""
+    if not blocked:
+        return
+    names = ", ".join(os.fsdecode(path) for path in sorted(blocked)[:_MOST_NAMED])
+    more = f" and {len(blocked) - _MOST_NAMED} more" if len(blocked) > _MOST_NAMED else ""
+    raise Conflict(
+        f"in {where} there is what no version has: {names}{more}",
+        kind="would-overwrite",
+        hint="Add it as a version first (lineal data add), or check out into another folder.",
+    )
+
+
+def write_entry(store: Repository, entry: TreeEntry, target: bytes, *, index: StatIndex) -> None:
+    """Puts one entry at an absolute path, in one step."""
+    if entry.mode in {"file", "executable"}:
+        store.write_to(entry.digest, target, executable=entry.mode == "executable")
+        with suppress(FileNotFoundError):
+            index.remember(target, os.lstat(target), entry.digest)
+        return
+    with translated(target):
+        if entry.mode == "folder":
+            os.makedirs(target, exist_ok=True)
+            return
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        temporary = target + b".lineal-link"
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        os.symlink(store.read(entry.digest), temporary)
+        os.replace(temporary, target)
+
+
+def _remove(folder: bytes, entries: Iterable[TreeEntry]) -> None:
+    parents: set[bytes] = set()
+    for entry in entries:
+        full = os.path.join(folder, entry.path)
+        parents.update(_parents(entry.path))
+        if entry.mode == "folder":
+            parents.add(entry.path)
+        else:
+            with suppress(FileNotFoundError):
+                os.unlink(full)
+    for parent in sorted(parents, key=len, reverse=True):
+        with suppress(OSError):  # not empty: something in it stays
+            os.rmdir(os.path.join(folder, parent))
+
+
+def _parents(path: bytes) -> Iterator[bytes]:
+    end = path.rfind(b"/")
+    while end > 0:
+        yield path[:end]
+        end = path.rfind(b"/", 0, end)
+
+
+def _entry_at(index: StatIndex, full: bytes, path: bytes) -> TreeEntry | None:
+    """What lies at a path now, as an entry; None where nothing does."""
+    try:
+        status = os.lstat(full)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISREG(status.st_mode):
+        return look_up(index, Found(path, full, "executable" if status.st_mode & 0o100 else "file", status))
+    kind = "symlink" if stat.S_ISLNK(status.st_mode) else "folder"
+    return look_up(index, Found(path, full, kind, status))

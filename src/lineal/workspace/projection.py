@@ -1,0 +1,146 @@
+"""The ledger's rows about dataset versions, made from the store's refs and commits, which decide."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lineal.errors import LinealError
+from lineal.ledger.datasets import add_used, find_source, generated_below, insert_version, known_commits
+from lineal.ledger.events import record_event
+from lineal.ledger.graph import FileFact, add_occurrence
+from lineal.records.dataset import DatasetVersion
+from lineal.records.digest import Digest
+from lineal.records.ids import run_id
+from lineal.records.location import Location
+from lineal.store.commits import Commit
+from lineal.store.repository import Repository
+from lineal.workspace.site import Site
+
+REFS = "datasets/"
+_MOST_COMPARED = 5000
+
+
+def commit_meta(version: DatasetVersion, location: Location) -> Mapping[str, Any]:
+    """What a dataset's commit says beside its tree: enough to make the ledger's row anew."""
+    keys = ("name", "root", "single_file", "files", "size", "stored_bytes", "message", "author", "source", "md5")
+    meta = {key: getattr(version, key) for key in keys}
+    return {**meta, "kind": "dataset", "at": version.created_at, "path": version.path, "path_b64": base64.b64encode(location.path).decode()}
+
+
+def version_of_commit(identity: Digest, commit: Commit) -> tuple[DatasetVersion, Location]:
+    """The version that a commit says, without the number and node that only the ledger gives."""
+    meta = commit.meta
+    known = {key: meta[key] for key in ("name", "root", "path", "single_file", "files", "size", "stored_bytes", "message", "author", "source", "md5")}
+    location = Location(root=meta["root"], path=base64.b64decode(meta["path_b64"]))
+    version = DatasetVersion(
+        number=0, commit=identity, digest=commit.root, parents=commit.parents, created_at=meta["at"], schema=commit.schema, **known
+    )
+    return version, location
+
+
+def project(site: Site, name: str) -> tuple[DatasetVersion, ...]:
+    """Adds rows for the commits of a dataset that have none, the oldest first; returns those versions. Safe to repeat."""
+    with site.ledger.write() as connection:
+        known = known_commits(connection, project_id=site.project_id, name=name)
+        missing = list(_missing(site.store, name, known))
+        return tuple(_add(site, connection, identity, commit) for identity, commit in reversed(missing))
+
+
+def project_all(site: Site) -> tuple[DatasetVersion, ...]:
+    """Adds what is missing of every dataset whose ref can be read."""
+    return tuple(version for ref in site.store.refs(REFS) for version in project(site, ref.removeprefix(REFS)))
+
+
+def _missing(store: Repository, name: str, known: frozenset[str]) -> Iterator[tuple[Digest, Commit]]:
+    identity = store.ref(REFS + name)
+    while identity is not None and identity not in known:
+        commit = store.read_commit(identity)
+        yield identity, commit
+        identity = commit.parents[0] if commit.parents else None
+
+
+def _add(site: Site, connection: Connection, identity: Digest, commit: Commit) -> DatasetVersion:
+    version, location = version_of_commit(identity, commit)
+    added = insert_version(connection, version, project_id=site.project_id, location=location, new_id=lambda: run_id(site.entropy(16)))
+    add_used(connection, project_id=site.project_id, dataset=added.occurrence, used=_origins(site, connection, added, location))
+    record_event(
+        connection,
+        project_id=site.project_id,
+        at=site.clock(),
+        actor=version.author or site.actor,
+        action="dataset.added",
+        subject=f"data:{added.reference}",
+        payload={"commit": identity, "digest": added.digest, "files": added.files, "size": added.size},
+    )
+    return added
+
+
+def _origins(site: Site, connection: Connection, version: DatasetVersion, location: Location) -> list[str]:
+    """What the version was made from: what runs generated of it, and a source for what no run did."""
+    found: list[str] = []
+    covered = 0
+    for row in generated_below(connection, project_id=site.project_id, location=location):
+        share = _share(site.store, version, location, row)
+        if share:
+            found.append(row.id)
+            covered += share
+    if covered < version.files or version.source:
+        found.append(_source(site, connection, version, location))
+    return found
+
+
+def _share(store: Repository, version: DatasetVersion, location: Location, row: Any) -> int:
+    """How many files of the version are what a run generated, judged by path and content."""
+    path = bytes(row.path)
+    if version.single_file:
+        entry = store.entry(version.digest, os.path.basename(location.path))
+        return int(path == location.path and entry is not None and entry.digest == row.digest)
+    inner = path[len(location.path) :].lstrip(b"/")
+    if row.kind != "folder":
+        entry = store.entry(version.digest, inner) if inner else None
+        return int(entry is not None and entry.digest == row.digest)
+    try:
+        made = list(store.entries(Digest(row.digest), limit=_MOST_COMPARED))
+    except LinealError:  # a folder that was not kept, or is damaged, proves nothing
+        return 0
+    prefix = inner + b"/" if inner else b""
+    entries = [(entry, store.entry(version.digest, prefix + entry.path)) for entry in made]
+    return sum(there is not None and there.digest == entry.digest for entry, there in entries)
+
+
+def _source(site: Site, connection: Connection, version: DatasetVersion, location: Location) -> str:
+    """The occurrence that stands for where the bytes came from: a URL, or the file or folder itself."""
+    digest, size = _own_content(site.store, version, location)
+    label = version.source or FileFact(root=location.root, path=location.path, digest=None).label
+    detail = {"source": version.source, "kind": "file" if version.single_file else "folder", "files": version.files}
+    if version.single_file and version.md5:
+        detail["md5"] = next(iter(version.md5.values()))
+    known = find_source(connection, project_id=site.project_id, location=location, digest=digest, label=label)
+    if known is not None and not version.md5:
+        return known
+    return add_occurrence(
+        connection,
+        id=run_id(site.entropy(16)),
+        project_id=site.project_id,
+        kind="source",
+        label=label,
+        digest=digest,
+        at=version.created_at,
+        root=location.root,
+        path=location.path,
+        size=size,
+        detail=detail,
+    )
+
+
+def _own_content(store: Repository, version: DatasetVersion, location: Location) -> tuple[Digest, int]:
+    if version.single_file:
+        entry = store.entry(version.digest, os.path.basename(location.path))
+        if entry is not None:
+            return entry.digest, entry.size
+    return version.digest, version.size

@@ -1,0 +1,262 @@
+"""Datasets, versioned: a folder or a file becomes a commit in the store, and rows and a node in the ledger."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from lineal.errors import Conflict, Integrity, InvalidInput, LinealError, NotFound
+from lineal.ledger import datasets as rows
+from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, PathChange, TreeEntry, VerifyReport, VersionDiff
+from lineal.records.digest import Digest
+from lineal.records.location import Location, resolve
+from lineal.records.redaction import Redactor
+from lineal.store.checkout import check_out, check_out_file
+from lineal.store.snapshot import look_at, look_up, scan
+from lineal.store.statindex import StatIndex
+from lineal.workspace import importing, projection
+from lineal.workspace.comparing import change_of, version_diff
+from lineal.workspace.interface import Progress, silent
+from lineal.workspace.references import resolve as resolve_reference
+from lineal.workspace.site import Site
+
+_ATTEMPTS = 20
+
+
+class LocalDatasets:
+    """The `Datasets` of a local workspace."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def add(
+        self, path: Path, *, name: str = "", message: str = "", md5: bool = False, source: str = "", progress: Progress = silent
+    ) -> DatasetVersion:
+        """Stores a folder or file as the next version of a dataset; what has not changed is no new version.
+
+        Nothing half done is left: until the last step, the ref's, the version does not exist, and after it, it always gets its row.
+
+        Raises:
+            NotFound: kind ``unknown-path`` or ``file-vanished``; InvalidInput: kind ``bad-name``, ``bad-path``, ``not-a-file`` or ``link-loop``.
+            Conflict: kind ``file-changed`` if a file changed while it was read; kind ``name-taken`` if the name made from the path is another
+                folder's dataset.
+            PermissionDenied: kind ``file-unreadable``.
+        """
+        full = importing.checked_path(self._site, path)
+        location = importing.location_of(self._site, full)
+        chosen = importing.checked_name(name or self._name_at(location), full)
+        self._refuse_other_place(chosen, location, given=name)
+        stored_before = self._site.store.written_bytes
+        with importing.stat_index(self._site) as index:
+            before = self._latest_schema(chosen)
+            taken = importing.take_snapshot(self._site.store, index, full, md5=md5, before=before, progress=progress)
+        version = DatasetVersion(
+            name=chosen,
+            number=0,
+            commit=Digest(""),
+            digest=taken.root,
+            path=rows.shown_path(location),
+            root=location.root,
+            single_file=not os.path.isdir(full),
+            files=taken.files,
+            size=taken.size,
+            stored_bytes=self._site.store.written_bytes - stored_before,
+            message=message,
+            author=self._site.actor,
+            source=Redactor().text(source),
+            md5=taken.md5,
+            schema=taken.schema,
+        )
+        return self._commit(version, location)
+
+    def list(self) -> Sequence[Dataset]:
+        """Every dataset, by name."""
+        with self._site.ledger.read() as connection:
+            return rows.list_datasets(connection, project_id=self._site.project_id)
+
+    def versions(self, name: str) -> Sequence[DatasetVersion]:
+        """A dataset's versions, newest first. Raises NotFound kind ``unknown-reference``."""
+        plain_name = name.removeprefix("data:")
+        with self._site.ledger.read() as connection:
+            found = rows.versions_of(connection, project_id=self._site.project_id, name=plain_name)
+        return found or (self.get(f"data:{plain_name}"),)
+
+    def get(self, reference: str) -> DatasetVersion:
+        """The version that a reference names; a dataset's name alone is its latest."""
+        node = resolve_reference(self._site, reference, kinds=("data",))
+        with self._site.ledger.read() as connection:
+            found = rows.version_of_occurrence(connection, project_id=self._site.project_id, occurrence=node.id)
+        if found is None:
+            raise NotFound(f"{reference!r} is no dataset version", kind="unknown-reference", hint="See what there is with: lineal data log")
+        return found
+
+    def entries(self, reference: str, *, prefix: str = "", limit: int = 1000, after: str = "") -> Sequence[TreeEntry]:
+        """Files of a version in the order of their paths; ``after`` is the last path of the page before."""
+        version = self.get(reference)
+        return tuple(self._site.store.entries(version.digest, prefix=os.fsencode(prefix), after=os.fsencode(after), limit=limit))
+
+    def open(self, reference: str, path: str) -> BinaryIO:
+        """A file of a version, read lazily. Raises NotFound kind ``unknown-path``."""
+        version = self.get(reference)
+        entry = self._site.store.entry(version.digest, os.fsencode(path)) if path else None
+        if entry is None or entry.mode == "folder":
+            raise NotFound(f"{version.reference} has no file {path!r}", kind="unknown-path", hint="See its files with: lineal data log --files")
+        return self._site.store.open_content(entry.digest)
+
+    def status(self, name: str = "") -> Sequence[DatasetStatus]:
+        """What the working copies look like against their latest versions: of one dataset, or of all."""
+        names = [self.get(name).name] if name else [dataset.name for dataset in self.list()]
+        with importing.stat_index(self._site) as index:
+            return tuple(self._status(self.get(f"data:{chosen}"), index) for chosen in names)
+
+    def diff(self, before: str, after: str) -> VersionDiff:
+        """What differs between two versions, for tables row by row."""
+        return version_diff(self._site, self.get(before), self.get(after))
+
+    def checkout(self, reference: str, target: Path | None = None, *, progress: Progress = silent) -> int:
+        """Makes a folder (the dataset's own, if none is given) what the version is; returns how many paths that changed.
+
+        Raises:
+            Conflict: kind ``would-overwrite``, naming what is recorded in no version; nothing is changed then.
+        """
+        version = self.get(reference)
+        full = os.path.abspath(os.fsencode(target)) if target is not None else self._place(version)
+        step = importing.throttled("writing", progress)
+        recorded = _Recorded(self._site, self.versions(version.name))
+        with importing.stat_index(self._site) as index:
+            if not version.single_file:
+                return check_out(self._site.store, version.digest, full, index=index, recorded=recorded, step=step)
+            entry = next(self._site.store.entries(version.digest, limit=1))
+            if target is not None and os.path.isdir(full):
+                full = os.path.join(full, entry.path)
+            return check_out_file(self._site.store, entry, full, index=index, recorded=recorded)
+
+    def verify(self, reference: str = "", *, progress: Progress = silent) -> Sequence[VerifyReport]:
+        """Rereads every content of a version (of every one, if none is given), and the working copy where its MD5 was recorded."""
+        if reference:
+            return (self._verify(self.get(reference), progress),)
+        return tuple(self._verify(version, progress) for dataset in self.list() for version in self.versions(dataset.name))
+
+    def _commit(self, version: DatasetVersion, location: Location) -> DatasetVersion:
+        """Crash order: everything is durable, then the commit, then the ref, then the rows; a row that is missing is made up for next time."""
+        store, ref = self._site.store, projection.REFS + version.name
+        for _attempt in range(_ATTEMPTS):
+            projection.project(self._site, version.name)
+            head = store.ref(ref)
+            same = self._unchanged(version, head)
+            if same is not None:
+                return same
+            stamped = replace(version, created_at=self._site.clock(), parents=() if head is None else (head,))
+            meta = projection.commit_meta(stamped, location)
+            commit = store.commit(version.digest, parents=stamped.parents, meta=meta, schema=version.schema)
+            try:
+                store.move_ref(ref, commit, expected=head)
+            except Conflict as error:
+                if error.kind != "ref-moved":
+                    raise
+                continue
+            projection.project(self._site, version.name)
+            return self._of_commit(version.name, commit)
+        raise Conflict(f"{version.name} is being added by too many at once", kind="ref-moved", hint="Try again in a moment.")
+
+    def _of_commit(self, name: str, commit: Digest) -> DatasetVersion:
+        with self._site.ledger.read() as connection:
+            for found in rows.versions_of(connection, project_id=self._site.project_id, name=name):
+                if found.commit == commit:
+                    return found
+        raise Integrity(f"{name} has the commit {commit}, but the ledger has no row for it", kind="damaged-ledger", hint="Mend it with: lineal fsck")
+
+    def _unchanged(self, version: DatasetVersion, head: Digest | None) -> DatasetVersion | None:
+        """The latest version, if it is this one and says no less."""
+        with self._site.ledger.read() as connection:
+            latest = rows.latest_version(connection, project_id=self._site.project_id, name=version.name)
+        if latest is None or latest.commit != head or latest.deleted_at is not None:
+            return None
+        same = (latest.digest, latest.path, latest.root, latest.single_file) == (version.digest, version.path, version.root, version.single_file)
+        says_more = (version.md5 and not latest.md5) or (version.source and version.source != latest.source)
+        return latest if same and not says_more else None
+
+    def _latest_schema(self, name: str) -> dict[str, object]:
+        with self._site.ledger.read() as connection:
+            latest = rows.latest_version(connection, project_id=self._site.project_id, name=name)
+        return {} if latest is None else dict(latest.schema)
+
+    def _name_at(self, location: Location) -> str:
+        """The name of the dataset that already lies there, or an empty string."""
+        with self._site.ledger.read() as connection:
+            return rows.dataset_at(connection, project_id=self._site.project_id, location=location) or ""
+
+    def _refuse_other_place(self, name: str, location: Location, *, given: str) -> None:
+        with self._site.ledger.read() as connection:
+            place = rows.dataset_location(connection, project_id=self._site.project_id, name=name)
+        if given or place is None or place == location:
+            return
+        raise Conflict(
+            f"the dataset {name} lies at {rows.shown_path(place)}, not at {rows.shown_path(location)}",
+            kind="name-taken",
+            hint=f"Give a name with --name; --name {name} adds a version of that dataset from here.",
+        )
+
+    def _place(self, version: DatasetVersion) -> bytes:
+        with self._site.ledger.read() as connection:
+            location = rows.dataset_location(connection, project_id=self._site.project_id, name=version.name)
+        if location is None:
+            raise InvalidInput(
+                f"{version.reference} has no place of its own", kind="bad-path", hint="Say where to: lineal data checkout REF --to DIR"
+            )
+        return resolve(location, project=os.fsencode(self._site.layout.root.absolute()), home=os.fsencode(os.path.expanduser("~")))
+
+    def _status(self, version: DatasetVersion, index: StatIndex) -> DatasetStatus:
+        full = self._place(version)
+        now = {entry.path: entry for entry in self._working_copy(version, full, index)}
+        changes: list[PathChange] = []
+        for entry in self._site.store.entries(version.digest):
+            there = now.pop(entry.path, None)
+            if there != entry:
+                changes.append(change_of(entry, there))
+        changes += [change_of(None, entry) for entry in now.values()]
+        changes.sort(key=lambda change: change.path)
+        return DatasetStatus(name=version.name, path=version.path, latest=version.reference, changes=tuple(changes), clean=not changes)
+
+    def _working_copy(self, version: DatasetVersion, full: bytes, index: StatIndex) -> Iterator[TreeEntry]:
+        if version.single_file:
+            if os.path.exists(full):
+                yield look_up(index, look_at(full, next(self._site.store.entries(version.digest, limit=1)).path))
+        elif os.path.isdir(full):
+            yield from (look_up(index, found) for found in scan(full))
+
+    def _verify(self, version: DatasetVersion, progress: Progress) -> VerifyReport:
+        step = importing.throttled(f"verifying {version.reference}", progress)
+        try:
+            report = self._site.store.verify_tree(version.digest, lambda _what, done, total: step(done, total))
+        except Integrity as error:
+            return VerifyReport(subject=f"data:{version.reference}", objects=0, bytes=0, damaged=(error.message,))
+        return replace(report, subject=f"data:{version.reference}", damaged=report.damaged + tuple(self._wrong_md5(version)))
+
+    def _wrong_md5(self, version: DatasetVersion) -> Iterator[str]:
+        """Files of the latest version's working copy whose bytes are not what was recorded, whatever their times say."""
+        if not version.md5 or self.versions(version.name)[0].commit != version.commit:
+            return
+        full = self._place(version)
+        for entry in self._site.store.entries(version.digest):
+            path = full if version.single_file else os.path.join(full, entry.path)
+            recorded = version.md5.get(importing.text_of(entry.path))
+            with suppress(LinealError):  # not there, or not readable: status says so, and nothing of it is damaged
+                if recorded is not None and (actual := importing.md5_of_file(path)) != recorded:
+                    yield f"{os.fsdecode(path)}: the working copy's MD5 is {actual}, recorded was {recorded}"
+
+
+class _Recorded:
+    """Whether an entry is in any version of a dataset at the same path; its executable bit does not matter."""
+
+    def __init__(self, site: Site, versions: Sequence[DatasetVersion]) -> None:
+        self._store = site.store
+        self._roots = {version.digest for version in versions}
+
+    def __call__(self, entry: TreeEntry) -> bool:
+        found = (self._store.entry(root, entry.path) for root in self._roots)
+        return any(other is not None and other.digest == entry.digest and (other.mode == "symlink") == (entry.mode == "symlink") for other in found)
