@@ -14,7 +14,7 @@ from lineal.records.model import Column, Signature
 
 MOST_INSTANCES = 16_384
 MOST_NAMED = 8
-_PYTHON_TYPES: Mapping[str, Any] = {"float": float, "int": int, "bool": bool, "string": str}
+_PYTHON_TYPES: Mapping[str, Any] = {"float": float, "int": int | float, "bool": bool, "string": str}
 _EARLIEST_US = 100_000_000_000_000
 """Times before March 1973 are seconds or milliseconds by mistake."""
 
@@ -50,6 +50,7 @@ class RequestReader:
         self._signature = signature
         self._model = model
         self._names = [column.name for column in signature.inputs]
+        self._whole = [column.name for column in signature.inputs if column.type == "int"]
         self._fast = msgspec.json.Decoder(_request_type(signature))
         self._loose = msgspec.json.Decoder()
 
@@ -68,9 +69,18 @@ class RequestReader:
             raise Problem(f"the body is not JSON: {error}", kind="malformed", status=400) from error
         rows = len(request.instances)
         _check_count(rows)
-        columns = dict(zip(self._names, zip(*map(msgspec.structs.astuple, request.instances), strict=True), strict=True))
+        columns: dict[str, Sequence[Any]] = dict(zip(self._names, zip(*map(msgspec.structs.astuple, request.instances), strict=True), strict=True))
+        for name in self._whole:
+            if float in set(map(type, columns[name])):
+                columns[name] = self._integers(columns[name], body)
         event = None if request.event_time is None else event_times(request.event_time, rows)
         return PredictRequest(rows=rows, columns=columns, event=event)
+
+    def _integers(self, values: Sequence[Any], body: bytes) -> Sequence[Any]:
+        """Whole floats as integers: many clients have no other numbers."""
+        if any(isinstance(value, float) and not value.is_integer() for value in values):
+            raise self._explain(body)
+        return [None if value is None else int(value) for value in values]
 
     def _explain(self, body: bytes) -> Problem:
         """Why the strict decoder refused a body that may well be JSON."""
