@@ -123,7 +123,8 @@ class PackBuilder:
         """The pack of everything that was added, or None if that is nothing."""
         if not self._objects:
             return None
-        if self._open:
+        newest = next(reversed(self._objects.values()))[0]
+        if newest == len(self._blocks):  # the open block has objects, be they all empty
             self._blocks.append(encode_block(self._open))
         self._settle(len(self._blocks))
         offsets, pieces = [], [HEAD.pack(MAGIC, VERSION)]
