@@ -124,6 +124,7 @@ runs = Table(
     Column("deleted_at", BigInteger),
     UniqueConstraint("project_id", "number"),
     Index("runs_by_start", "project_id", "started_at"),
+    Index("runs_shown", "project_id", "deleted_at", "mistake", "started_at", "number"),  # counts and pages without reading the rows
     Index("runs_by_status", "project_id", "status"),
 )
 

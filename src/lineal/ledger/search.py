@@ -1,16 +1,269 @@
-"""Finds runs."""
+"""Finds runs: a filter and an order become indexed SQL; no run is ever read to be compared or sorted in Python."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select
+import math
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from lineal.ledger.schema import runs
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and_, false, func, not_, or_, select, true
+
+from lineal.errors import InvalidInput
+from lineal.ledger.schema import metrics, params, runs, tags
+from lineal.records.filter import (
+    ANY,
+    ATTRIBUTES,
+    METRICS,
+    PARAMS,
+    TAGS,
+    Comparison,
+    Every,
+    Field,
+    Filter,
+    Literal,
+    Not,
+    Order,
+    Some,
+    date_us,
+    filter_error,
+    names_attribute,
+    parse_filter,
+    parse_order,
+)
+from lineal.records.run import RunStatus
+
+_COMPARE: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_TEXTS: Mapping[str, ColumnElement[Any]] = {
+    **{name: runs.c[name] for name in ("id", "name", "status", "experiment", "author", "host", "commit", "mistake", "note", "folder", "parent")},
+    "command": runs.c.command,
+    "user": runs.c.author,
+}
+_NUMBERS: Mapping[str, ColumnElement[Any]] = {
+    **{name: runs.c[name] for name in ("number", "exit_code", "cpu_seconds", "peak_memory_bytes", "attempt")},
+    "duration": (runs.c.ended_at - runs.c.started_at) / 1_000_000.0,
+}
+_TIMES: Mapping[str, ColumnElement[Any]] = {
+    **dict.fromkeys(("started_at", "started", "start_time", "created_at"), runs.c.started_at),
+    **dict.fromkeys(("ended_at", "ended", "end_time"), runs.c.ended_at),
+}
+ATTRIBUTE_NAMES = frozenset({*_TEXTS, *_NUMBERS, *_TIMES})
+"""What may be named without a section, or after ``attributes.``."""
 
 
 def matching(connection: Connection, project_id: str, where: str, *, order: str, limit: int, offset: int) -> tuple[list[str], int]:
-    """Ids of a page of the runs that match, in order, and how many match in all."""
-    del where, order
-    live = (runs.c.project_id == project_id, runs.c.deleted_at.is_(None), runs.c.mistake == "")
-    total = connection.execute(select(func.count()).select_from(runs).where(*live)).scalar_one()
-    query = select(runs.c.id).where(*live).order_by(runs.c.started_at.desc(), runs.c.number.desc()).limit(limit).offset(offset)
-    return list(connection.execute(query).scalars()), total
+    """Ids of a page of the runs that match, in order, and how many match in all.
+
+    Raises:
+        InvalidInput: kind ``bad-filter`` or ``bad-order``.
+    """
+    wanted = parse_filter(where)
+    live = [runs.c.project_id == project_id, runs.c.deleted_at.is_(None)]
+    if not names_attribute(wanted, "mistake"):
+        live.append(runs.c.mistake == "")
+    if wanted is not None:
+        live.append(_Compiler(project_id, where).compile(wanted))
+    matches = and_(*live)
+    total = connection.execute(select(func.count()).select_from(runs).where(matches)).scalar_one()
+    keys = [_known_section(connection, project_id, key) for key in parse_order(order)]
+    if len(keys) == 1 and keys[0].field.section == METRICS:
+        return _by_metric(connection, project_id, matches, keys[0], limit=limit, offset=offset), total
+    query = _ordered(project_id, matches, keys).limit(limit).offset(offset)
+    return [row.id for row in connection.execute(query)], total
+
+
+class _Compiler:
+    """Turns a filter into a condition on the ``runs`` table."""
+
+    def __init__(self, project_id: str, text: str) -> None:
+        self._project_id = project_id
+        self._text = text
+
+    def compile(self, wanted: Filter) -> ColumnElement[bool]:
+        """The condition, which is never NULL, so that NOT means what it says."""
+        match wanted:
+            case Every(items=items):
+                return and_(*(self.compile(item) for item in items))
+            case Some(items=items):
+                return or_(*(self.compile(item) for item in items))
+            case Not(item=item):
+                return not_(self.compile(item))
+            case Comparison():
+                return self._comparison(wanted)
+
+    def _comparison(self, wanted: Comparison) -> ColumnElement[bool]:
+        section, key = wanted.field.section, wanted.field.key
+        if section == ATTRIBUTES or (section == ANY and key.lower() in ATTRIBUTE_NAMES):
+            return func.coalesce(self._attribute(wanted), false())
+        if section == ANY:
+            found = [self._having(metrics, wanted), self._having(params, wanted)]
+            return or_(*found, self._having(tags, wanted)) if self._fits_text(wanted) else or_(*found)
+        return self._having({PARAMS: params, METRICS: metrics, TAGS: tags}[section], wanted)
+
+    def _having(self, table: Table, wanted: Comparison) -> ColumnElement[bool]:
+        query = select(table.c.run_id).where(table.c.project_id == self._project_id, table.c.key == wanted.field.key)
+        if table is metrics:
+            query = query.where(table.c.rank == 0)
+        if wanted.operator != "exists":
+            condition = {metrics: self._metric, params: self._param, tags: self._tag}[table]
+            query = query.where(self._any(condition, wanted))
+        return runs.c.id.in_(query)
+
+    def _any(self, condition: Callable[[str, Literal], ColumnElement[bool]], wanted: Comparison) -> ColumnElement[bool]:
+        if wanted.operator == "in":
+            return or_(*(condition("=", value) for value in wanted.values))
+        return condition(wanted.operator, wanted.values[0])
+
+    def _metric(self, how: str, value: Literal) -> ColumnElement[bool]:
+        number = _number(value)
+        if how == "like" or number is None:
+            return false()
+        if math.isnan(number):
+            return metrics.c.last.is_(None) if how == "=" else metrics.c.last.is_not(None) if how == "!=" else false()
+        return func.coalesce(_COMPARE[how](metrics.c.last, number), true() if how == "!=" else false())
+
+    def _param(self, how: str, value: Literal) -> ColumnElement[bool]:
+        if how == "like":
+            return _like(params.c.text, value)
+        if value.number is not None and math.isfinite(value.number):
+            return func.coalesce(_COMPARE[how](params.c.number, value.number), true() if how == "!=" else false())
+        text = value.text if value.quoted else {"true": "true", "false": "false", "none": "", "null": ""}.get(value.text.lower(), value.text)
+        return _COMPARE[how](params.c.text, text)
+
+    def _tag(self, how: str, value: Literal) -> ColumnElement[bool]:
+        if how == "like":
+            return _like(tags.c.value, value)
+        if how not in {"=", "!="} and value.number is not None:
+            raise filter_error(self._text, value.column, "tags are texts; they are not smaller or larger than a number")
+        return _COMPARE[how](tags.c.value, value.text)
+
+    def _attribute(self, wanted: Comparison) -> ColumnElement[bool]:
+        key = wanted.field.key.lower()
+        if key in _TIMES:
+            return self._plain(_TIMES[key], wanted, self._time)
+        if key in _NUMBERS:
+            return self._plain(_NUMBERS[key], wanted, self._whole_number)
+        if key not in _TEXTS:
+            known = ", ".join(sorted(ATTRIBUTE_NAMES))
+            raise filter_error(self._text, wanted.field.column, f"a run has no attribute {wanted.field.key}; there are {known}")
+        if wanted.operator == "exists":
+            return _TEXTS[key] != ""
+        return self._any(lambda how, value: self._text_attribute(key, how, value), wanted)
+
+    def _text_attribute(self, key: str, how: str, value: Literal) -> ColumnElement[bool]:
+        column = _TEXTS[key]
+        if how == "like":
+            return _like(column, value)
+        if key == "mistake" and not value.quoted and value.text.lower() in {"true", "false"}:
+            return column != "" if (value.text.lower() == "true") == (how == "=") else column == ""
+        if key == "status" and value.text not in set(RunStatus):
+            raise filter_error(self._text, value.column, f"status is one of {', '.join(RunStatus)}")
+        if key == "id" and how == "=" and 4 <= len(value.text) < 32:
+            return column.startswith(value.text, autoescape=True)
+        return _COMPARE[how](column, value.text)
+
+    def _plain(self, column: ColumnElement[Any], wanted: Comparison, read: Callable[[Literal], float]) -> ColumnElement[bool]:
+        if wanted.operator == "exists":
+            return column.is_not(None)
+        if wanted.operator == "like":
+            raise filter_error(self._text, wanted.values[0].column, f"{wanted.field.key} is a number; compare it with = or <")
+        return self._any(lambda how, value: _COMPARE[how](column, read(value)), wanted)
+
+    def _whole_number(self, value: Literal) -> float:
+        number = _number(value)
+        if number is None or not math.isfinite(number):
+            raise filter_error(self._text, value.column, f"expected a number, found {value.text!r}")
+        return number
+
+    def _time(self, value: Literal) -> float:
+        found = date_us(value.text)
+        if found is None and value.number is not None and math.isfinite(value.number):
+            return int(value.number)
+        if found is None:
+            raise filter_error(self._text, value.column, f"expected a date such as 2026-03-01 or 2026-03-01T12:00, found {value.text!r}")
+        return found
+
+    def _fits_text(self, wanted: Comparison) -> bool:
+        return wanted.operator in {"=", "!=", "in", "like", "exists"} or all(value.number is None for value in wanted.values)
+
+
+def _like(column: ColumnElement[Any], value: Literal) -> ColumnElement[bool]:
+    """``%`` and ``_`` as in SQL; case does not count, on either database."""
+    return func.lower(column).like(func.lower(value.text))
+
+
+def _number(value: Literal) -> float | None:
+    if value.number is not None:
+        return value.number
+    try:
+        return float(value.text)
+    except ValueError:
+        return None
+
+
+def _known_section(connection: Connection, project_id: str, order: Order) -> Order:
+    """The order with its section: of a bare name an attribute's, else the first of metrics, params and tags that any run has."""
+    field = order.field
+    if field.section == ATTRIBUTES and field.key.lower() not in ATTRIBUTE_NAMES:
+        known = ", ".join(sorted(ATTRIBUTE_NAMES))
+        raise InvalidInput(f"cannot order by {field.key}: a run has no such attribute", kind="bad-order", hint=f"There are {known}.")
+    if field.section != ANY:
+        return order
+    section = METRICS
+    if field.key.lower() in ATTRIBUTE_NAMES:
+        section = ATTRIBUTES
+    else:
+        for name, table in ((METRICS, metrics), (PARAMS, params), (TAGS, tags)):
+            query = select(table.c.run_id).where(table.c.project_id == project_id, table.c.key == field.key).limit(1)
+            if connection.execute(query).first() is not None:
+                section = name
+                break
+    return Order(field=Field(section=section, key=field.key, column=field.column), descending=order.descending)
+
+
+def _by_metric(connection: Connection, project_id: str, matches: ColumnElement[bool], order: Order, *, limit: int, offset: int) -> list[str]:
+    """A page ordered by one metric, read along its index; runs without it come last, the newest first."""
+    has = (metrics.c.project_id == project_id, metrics.c.key == order.field.key, metrics.c.rank == 0, metrics.c.last.is_not(None))
+    column = metrics.c.last.desc() if order.descending else metrics.c.last
+    joined = metrics.join(runs, runs.c.id == metrics.c.run_id)
+    query = select(metrics.c.run_id).select_from(joined).where(*has, matches).order_by(column, metrics.c.run_id)
+    found = list(connection.execute(query.limit(limit).offset(offset)).scalars())
+    if len(found) == limit:
+        return found
+    before = offset + len(found)
+    if not found and offset:
+        before = connection.execute(select(func.count()).select_from(joined).where(*has, matches)).scalar_one()
+    lacking = select(runs.c.id).where(matches, runs.c.id.not_in(select(metrics.c.run_id).where(*has)))
+    rest = lacking.order_by(*_newest_first()).limit(limit - len(found)).offset(max(0, offset - before))
+    return found + list(connection.execute(rest).scalars())
+
+
+def _ordered(project_id: str, matches: ColumnElement[bool], keys: list[Order]) -> Select[tuple[str]]:
+    source: FromClause = runs
+    terms: list[ColumnElement[Any]] = []
+    for key in keys:
+        source, columns = _column(source, project_id, key.field)
+        terms.extend((column.desc() if key.descending else column.asc()).nulls_last() for column in columns)
+    return select(runs.c.id).select_from(source).where(matches).order_by(*terms, *_newest_first())
+
+
+def _column(source: FromClause, project_id: str, field: Field) -> tuple[FromClause, list[ColumnElement[Any]]]:
+    if field.section == ATTRIBUTES:
+        return source, [{**_TEXTS, **_NUMBERS, **_TIMES}[field.key.lower()]]
+    table = {METRICS: metrics, PARAMS: params, TAGS: tags}[field.section].alias()
+    here = and_(table.c.run_id == runs.c.id, table.c.project_id == project_id, table.c.key == field.key)
+    if field.section == METRICS:
+        return source.outerjoin(table, and_(here, table.c.rank == 0)), [table.c.last]
+    columns: list[ColumnElement[Any]] = [table.c.number, table.c.text] if field.section == PARAMS else [table.c.value]
+    return source.outerjoin(table, here), columns
+
+
+def _newest_first() -> tuple[ColumnElement[Any], ...]:
+    return runs.c.started_at.desc(), runs.c.number.desc()
