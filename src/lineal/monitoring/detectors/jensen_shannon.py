@@ -21,7 +21,8 @@ def jensen_shannon(reference: Sequence[int], observed: Sequence[int]) -> float:
     """
     before, after = shares(reference), shares(observed)
     middle = (before + after) / 2
-    return max(0.0, (_relative_entropy(before, middle) + _relative_entropy(after, middle)) / 2)
+    divergence = (_relative_entropy(before, middle) + _relative_entropy(after, middle)) / 2
+    return float(np.maximum(divergence, 0.0))  # rounding may fall below 0; numpy's maximum keeps NaN
 
 
 class JensenShannon:
