@@ -1,0 +1,160 @@
+"""The pages' routes. Every page has a ``.json`` twin at the same path."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Message, Receive, Scope, Send
+
+from lineal.errors import LinealError, NotFound
+from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem, title
+from lineal.interfaces.web.links import twin
+from lineal.interfaces.web.pages import Page, View, Visit
+from lineal.interfaces.web.rendering import STATIC, Renderer
+from lineal.interfaces.web.views import audit, comparison, data, deletion, deployments, graph, models, run, runs
+from lineal.records.documents import document
+from lineal.workspace.interface import Workspace
+
+PAGES: tuple[tuple[str, View], ...] = (
+    ("/runs", runs.runs_page),
+    ("/runs/{run}", run.run_page),
+    ("/compare", comparison.compare_page),
+    ("/graph", graph.graph_page),
+    ("/data", data.datasets_page),
+    ("/data/{name}/diff", data.diff_page),
+    ("/data/{name}", data.data_page),
+    ("/models", models.models_page),
+    ("/models/{name}", models.model_page),
+    ("/deployments", deployments.deployments_page),
+    ("/deployments/{name}", deployments.deployment_page),
+    ("/predictions/{prediction}", deployments.prediction_page),
+    ("/audit", audit.audit_page),
+    ("/search", audit.search_page),
+    ("/delete", deletion.delete_page),
+)
+"""Pages: each is served as HTML at its path and as JSON at its path with ``.json``."""
+
+PARTS: tuple[tuple[str, View], ...] = (
+    ("/runs.csv", runs.runs_csv),
+    ("/runs/live", runs.running_cells),
+    ("/runs/{run}/live", run.run_live),
+    ("/runs/{run}/log", run.run_log),
+)
+"""What pages fetch while they are open, and downloads."""
+
+_log = logging.getLogger("lineal.web")
+
+
+def routes(workspace: Workspace) -> list[BaseRoute]:
+    """Every page over one workspace, the static files, and a page for whatever is not there."""
+    renderer = Renderer()
+    found: list[BaseRoute] = [Route("/", _home), Route("/favicon.ico", _icon(renderer.version))]
+    found += [Route(path, _serve(workspace, renderer, view)) for path, view in PARTS]
+    for path, view in PAGES:
+        found += [Route(form, _serve(workspace, renderer, view)) for form in _forms(path)]
+    found.append(Mount(f"/static/{renderer.version}", _Static(directory=STATIC)))
+    found.append(Route("/{rest:path}", _serve(workspace, renderer, _missing)))
+    return found
+
+
+def _forms(path: str) -> list[str]:
+    """The ways to ask for a page: its twin, itself, and with a slash for names that end like a twin."""
+    return [f"{path}.json", path, f"{path}/"] if path.endswith("}") else [f"{path}.json", path]
+
+
+def _home(_request: Request) -> Response:
+    return RedirectResponse("/runs", status_code=307)
+
+
+def _icon(version: str) -> Callable[[Request], Response]:
+    return lambda _request: RedirectResponse(f"/static/{version}/icon.svg", status_code=307)
+
+
+def _missing(visit: Visit) -> Page:
+    raise NotFound(f"there is no page {visit.address}", kind="unknown-page", hint="Search with /, or pick a page on the left.")
+
+
+def _serve(workspace: Workspace, renderer: Renderer, view: View) -> Callable[[Request], Response]:
+    def serve(request: Request) -> Response:
+        visit = _visit(workspace, request)
+        try:
+            answer = view(visit)
+            return answer if isinstance(answer, Response) else _page(answer, visit, renderer)
+        except LinealError as error:
+            return _error(error, visit, renderer)
+        except Exception:  # noqa: BLE001 - whatever it was, the visitor gets a page and the terminal the traceback
+            _log.exception("%s failed", request.url.path)
+            return _error(internal_error(), visit, renderer)
+
+    return serve
+
+
+def _visit(workspace: Workspace, request: Request) -> Visit:
+    path = quote(request.scope["path"], safe="/@~:")
+    as_json = path.endswith(".json") and "rest" not in request.path_params
+    address = path[: -len(".json")] if as_json else path
+    return Visit(
+        workspace=workspace,
+        address=address,
+        now=time.time_ns() // 1000,
+        path={key: str(value) for key, value in request.path_params.items()},
+        query=request.query_params,
+        as_json=as_json,
+        theme=request.cookies.get("theme", ""),
+    )
+
+
+def _page(page: Page, visit: Visit, renderer: Renderer) -> Response:
+    if visit.as_json:
+        return _json(document(page.value))
+    context = {**_frame(visit, page.title, page.rail), "value": page.value, **page.context}
+    return HTMLResponse(renderer.render(page.template, context))
+
+
+def _frame(visit: Visit, heading: str, rail: str) -> dict[str, Any]:
+    query = str(visit.query)
+    return {
+        "visit": visit,
+        "title": heading,
+        "rail": rail,
+        "now": visit.now,
+        "project": visit.workspace.project,
+        "query": visit.query,
+        "json_address": twin(visit.address) + (f"?{query}" if query else ""),
+    }
+
+
+def _error(error: LinealError, visit: Visit, renderer: Renderer) -> Response:
+    status = error.http_status
+    if visit.as_json:
+        return _json(problem(error, instance=visit.address), status=status, media=PROBLEM_TYPE)
+    context = {**_frame(visit, title(error), ""), "error": error, "status": status}
+    return HTMLResponse(renderer.render("error.html", context), status_code=status)
+
+
+def _json(value: Any, *, status: int = 200, media: str = "application/json") -> Response:
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8", "replace")
+    return Response(body, status_code=status, media_type=media)
+
+
+class _Static(StaticFiles):
+    """Static files under a name that changes with them: browsers may keep them for good."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one file."""
+
+        async def send_kept(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                message["headers"] = [*message["headers"], (b"cache-control", b"public, max-age=31536000, immutable")]
+            await send(message)
+
+        await super().__call__(scope, receive, send_kept)

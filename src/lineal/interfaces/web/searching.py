@@ -1,0 +1,90 @@
+"""What a person typed into the search box, as a filter of runs."""
+
+from __future__ import annotations
+
+import re
+
+from lineal.errors import InvalidInput
+from lineal.interfaces.web.pages import Visit
+from lineal.records.filter import Comparison, Every, Filter, Not, Some, names_attribute, parse_filter
+
+_PLAIN_NAME = re.compile(r"[\w/-]+\Z")
+_GRAMMAR = re.compile(r"[=<>()]|\b(?:like|in|is)\b", re.IGNORECASE)
+_ANY_MISTAKE = "(mistake = '' or mistake != '')"
+_SEARCHED = ("name", "command", "note", "experiment", "author")
+
+
+def where_of(visit: Visit) -> str:
+    """The filter that a visit's words ask for: the box, the status, the experiment, and whether mistakes are shown.
+
+    Raises:
+        InvalidInput: kind ``bad-filter``, if what was typed is meant as a filter and is none.
+    """
+    text = typed(visit.word("where"))
+    parts = [f"({text})"] if text else []
+    parts += [f"{name} = {quoted(visit.word(name))}" for name in ("status", "experiment") if visit.word(name)]
+    if visit.switched("mistakes") and not names_attribute(parse_filter(text), "mistake"):
+        parts.append(_ANY_MISTAKE)
+    return " and ".join(parts)
+
+
+def typed(text: str) -> str:
+    """A filter as it is; plain words as a search in name, command, note and id.
+
+    >>> typed("metrics.auc > 0.9"), typed("") == ""
+    ('metrics.auc > 0.9', True)
+    >>> typed("prepare").partition(" or ")[0]
+    "(name like '%prepare%'"
+    """
+    if not text:
+        return ""
+    try:
+        found = parse_filter(text)
+    except InvalidInput:
+        if _GRAMMAR.search(text):
+            raise
+        found = None
+    return text if found is not None and not _only_words(found) else " and ".join(_anywhere(word) for word in text.split())
+
+
+def _only_words(found: Filter) -> bool:
+    """Whether a filter is only names without a section and a comparison: words that people type to find a run."""
+    match found:
+        case Comparison(operator=operator, field=field):
+            return operator == "exists" and not field.section and _PLAIN_NAME.match(field.key) is not None
+        case Not():
+            return False
+        case Every(items=items) | Some(items=items):
+            return all(_only_words(item) for item in items)
+
+
+def _anywhere(word: str) -> str:
+    pattern = quoted(f"%{word}%")
+    parts = [f"{name} like {pattern}" for name in _SEARCHED]
+    parts += [f"id like {quoted(f'{word}%')}"]
+    return f"({' or '.join(parts)})"
+
+
+def equals(section: str, key: str, value: object) -> str:
+    """The filter for one value of a parameter.
+
+    >>> equals("params", "max depth", 4), equals("params", "loss", "huber")
+    ("params.`max depth` = 4", "params.loss = 'huber'")
+    """
+    shown = value if isinstance(value, bool | int | float) else quoted(str(value))
+    return f"{field(section, key)} = {str(shown).lower() if isinstance(value, bool) else shown}"
+
+
+def field(section: str, key: str) -> str:
+    """A name as the grammar writes it; in back quotes where it is no plain word."""
+    return f"{section}.{key}" if re.fullmatch(r"[\w./-]+", key) else f"{section}.`{key}`"
+
+
+def quoted(text: str) -> str:
+    """A text as the filter grammar writes it.
+
+    >>> quoted("it's")
+    "'it\\\\'s'"
+    """
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,156 @@
+// Charts by ECharts, in this page's colours. Tooltips are drawn, not HTML: the content policy allows no inline style.
+
+const drawn = new Map();
+
+export function ready() {
+  return window.echarts ? Promise.resolve() : new Promise((done) => addEventListener("load", done, { once: true }));
+}
+
+// A token's colour as the browser resolves it now, light or dark.
+export function colour(token) {
+  const probe = document.createElement("span");
+  probe.style.color = `var(--${token})`;
+  probe.hidden = true;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+export const faded = (rgb, share) => rgb.replace("rgb(", "rgba(").replace(")", `, ${share})`);
+
+// At most eight colours, and a run keeps its own from page to page unless another run on this page has it.
+export function colours(ids) {
+  const taken = new Set();
+  const found = {};
+  for (const id of ids) {
+    const wanted = parseInt(id.slice(0, 6), 16) % 8;
+    const free = [...Array(8).keys()].map((step) => (wanted + step) % 8).find((place) => !taken.has(place));
+    taken.add(free);
+    found[id] = free === undefined ? "none" : `series-${free + 1}`;
+  }
+  return found;
+}
+
+export function number(value) {
+  if (value === null || value === undefined || value === "") return "–";
+  if (typeof value !== "number") return String(value);
+  if (!Number.isFinite(value)) return String(value);
+  return Math.abs(value) >= 1e5 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
+}
+
+export function figure(value) {
+  if (value === "NaN" || value === null || value === undefined) return NaN;
+  if (value === "Infinity") return Infinity;
+  if (value === "-Infinity") return -Infinity;
+  return Number(value);
+}
+
+export function theme() {
+  return { ink: colour("ink"), dim: colour("dim"), line: colour("line"), paper: colour("paper"), panel: colour("panel"), strong: colour("line-strong") };
+}
+
+export function axis(name, more = {}) {
+  const { dim, line } = theme();
+  return {
+    name, nameLocation: "middle", nameGap: 26, nameTextStyle: { color: dim, fontSize: 11 }, axisLabel: { color: dim, fontSize: 11, hideOverlap: true },
+    axisLine: { lineStyle: { color: line } }, axisTick: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } }, ...more,
+  };
+}
+
+export function tooltip(more = {}) {
+  const { ink, paper, strong } = theme();
+  return {
+    renderMode: "richText", backgroundColor: paper, borderColor: strong, borderWidth: 1, padding: 8, textStyle: { color: ink, fontSize: 12 }, confine: true,
+    axisPointer: { type: "line", lineStyle: { color: strong }, label: { show: false } }, ...more,
+  };
+}
+
+// Draws, and draws again when the theme changes. `make` gives the options.
+export function draw(place, make) {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  let chart = drawn.get(place)?.chart;
+  if (!chart) {
+    chart = window.echarts.init(place, null, { renderer: "canvas" });
+    new ResizeObserver(() => chart.resize()).observe(place);
+  }
+  drawn.set(place, { chart, make });
+  chart.setOption({ animation: !still, animationDuration: 200, textStyle: { fontFamily: "system-ui, sans-serif" }, ...make() }, true);
+  return chart;
+}
+
+document.addEventListener("lineal:theme", () => drawn.forEach(({ make }, place) => draw(place, make)));
+
+// Exponential smoothing with the start corrected, so that the line begins at the first value.
+export function smooth(values, weight) {
+  let last = 0;
+  let count = 0;
+  return values.map((value) => {
+    if (!Number.isFinite(value)) return value;
+    last = last * weight + (1 - weight) * value;
+    count += 1;
+    return last / (1 - weight ** count);
+  });
+}
+
+// Lines of series: the raw one stays visible behind the smoothed one.
+export function lines(series, { log = false, weight = 0, names = true } = {}) {
+  const { dim } = theme();
+  const all = [];
+  for (const each of series) {
+    const values = each.values.map(figure).map((value) => (log && value <= 0 ? NaN : value));
+    const points = (list) => list.map((value, index) => [each.steps[index], Number.isFinite(value) ? value : null]);
+    const paint = colour(each.token);
+    if (weight) all.push({ type: "line", data: points(values), showSymbol: false, silent: true, lineStyle: { color: faded(paint, 0.28), width: 1 }, tooltip: { show: false }, name: `${each.name} raw`, z: 1 });
+    all.push({
+      type: "line", name: each.name, data: points(weight ? smooth(values, weight) : values), showSymbol: values.length < 2, symbolSize: 5, sampling: false,
+      lineStyle: { color: paint, width: 1.6 }, itemStyle: { color: paint }, z: 2,
+      endLabel: { show: names && series.length > 1 && series.length <= 8, formatter: each.name, color: paint, fontSize: 11, distance: 4 },
+    });
+  }
+  const labelled = names && series.length > 1 && series.length <= 8;
+  return {
+    grid: { left: 52, right: labelled ? 84 : 14, top: 12, bottom: 38 },
+    xAxis: axis("step", { type: "value", min: "dataMin", max: "dataMax", splitLine: { show: false } }),
+    yAxis: axis("", { type: log ? "log" : "value", scale: true, axisLabel: { color: dim, fontSize: 11, formatter: number } }),
+    tooltip: tooltip({
+      trigger: "axis",
+      formatter: (marks) => [`step ${number(marks[0]?.axisValue)}`, ...marks.filter((mark) => !mark.seriesName.endsWith(" raw")).slice(0, 12).map((mark) => `${mark.seriesName}  ${number(mark.value[1])}`)].join("\n"),
+    }),
+    series: all,
+  };
+}
+
+// The switches over a group of charts: log scale and smoothing, kept in the address.
+export function tools(change) {
+  const log = document.querySelector("[data-chart-log]");
+  const smoothing = document.querySelector("[data-chart-smooth]");
+  const words = new URLSearchParams(location.search);
+  if (log) log.checked = words.get("log") === "1";
+  if (smoothing) smoothing.value = words.get("smooth") || "0";
+  const state = () => ({ log: Boolean(log?.checked), weight: Number(smoothing?.value || 0) });
+  const changed = () => {
+    const address = new URL(location.href);
+    const now = state();
+    if (now.log) address.searchParams.set("log", "1"); else address.searchParams.delete("log");
+    if (now.weight) address.searchParams.set("smooth", String(now.weight)); else address.searchParams.delete("smooth");
+    history.replaceState(null, "", address);
+    change(now);
+  };
+  log?.addEventListener("change", changed);
+  smoothing?.addEventListener("input", changed);
+  return state;
+}
+
+export async function series(run, key, points = 800) {
+  const answer = await fetch(`/api/v1/runs/${run}/series?key=${encodeURIComponent(key)}&points=${points}`);
+  if (!answer.ok) return [];
+  return (await answer.json()).series;
+}
+
+export function decimated(found) {
+  const cut = found.find((each) => each.decimated);
+  return cut ? `drawn from ${cut.steps.length.toLocaleString("en")} of ${cut.total.toLocaleString("en")} points` : "";
+}
+
+export const embedded = (id) => JSON.parse(document.getElementById(id).textContent);

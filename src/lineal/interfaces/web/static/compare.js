@@ -1,0 +1,114 @@
+// Runs against one another: a parameter against a metric, all differing parameters at once, series over each other.
+import { axis, colour, colours, decimated, draw, embedded, figure, lines, number, ready, series, theme, tooltip, tools } from "./charts.js";
+
+const data = embedded("comparison");
+const tokens = colours(data.runs.map((run) => run.id));
+const many = data.runs.length > 8;
+document.querySelectorAll(".swatch[data-run]").forEach((swatch) => { swatch.style.background = `var(--${tokens[swatch.dataset.run]})`; });
+
+const words = new URLSearchParams(location.search);
+const params = Object.keys(data.params);
+const metrics = Object.keys(data.metrics);
+const summaries = metrics.filter((key) => data.directions[key]);
+
+function choose(select, options, wanted) {
+  options.forEach((name) => select.add(new Option(name, name)));
+  select.value = options.includes(wanted) ? wanted : options[0] ?? "";
+}
+
+const x = document.querySelector("[data-axis='x']");
+const y = document.querySelector("[data-axis='y']");
+choose(x, params, words.get("x"));
+choose(y, metrics, words.get("y") || summaries[0]);
+
+const isNumeric = (values) => values.filter((value) => value !== null).every((value) => typeof value === "number");
+const text = (value) => (value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value));
+
+function scatter() {
+  const place = document.querySelector("#scatter .plot");
+  if (!x.value || !y.value) return;
+  const values = data.params[x.value];
+  const numeric = isNumeric(values);
+  draw(place, () => ({
+    grid: { left: 64, right: 24, top: 16, bottom: 44 },
+    xAxis: axis(x.value, numeric ? { type: "value", scale: true } : { type: "category", data: [...new Set(values.map(text))] }),
+    yAxis: axis(y.value, { type: "value", scale: true, nameGap: 46, axisLabel: { color: theme().dim, fontSize: 11, formatter: number } }),
+    tooltip: tooltip({ trigger: "item", formatter: (mark) => `${data.runs[mark.value[2]].label}\n${x.value}  ${text(values[mark.value[2]])}\n${y.value}  ${number(mark.value[1])}` }),
+    series: [{
+      type: "scatter", symbolSize: 10,
+      data: data.runs.flatMap((run, index) => {
+        const height = figure(data.metrics[y.value][index]);
+        if (!Number.isFinite(height) || values[index] === null) return [];
+        return [{ value: [numeric ? values[index] : text(values[index]), height, index], itemStyle: { color: colour(tokens[run.id]) } }];
+      }),
+    }],
+  })).off("click").on("click", (mark) => location.assign(`/runs/${data.runs[mark.value[2]].id}`));
+}
+
+function parallel() {
+  const place = document.querySelector("#parallel .plot");
+  const shown = [...params.slice(0, 8), ...(y.value ? [y.value] : [])];
+  document.querySelector("[data-parallel-metric]").textContent = many ? y.value : "run";
+  if (shown.length < 2) return;
+  const columns = shown.map((key) => data.params[key] ?? data.metrics[key].map(figure));
+  const heights = (data.metrics[y.value] ?? []).map(figure);
+  const finite = heights.filter(Number.isFinite);
+  draw(place, () => {
+    const { dim, strong } = theme();
+    return {
+      parallel: { left: 48, right: 56, top: 30, bottom: 16, parallelAxisDefault: { nameTextStyle: { color: dim, fontSize: 11 }, axisLabel: { color: dim, fontSize: 10, formatter: (value) => (typeof value === "number" ? number(value) : value) }, axisLine: { lineStyle: { color: strong } }, nameTruncate: { maxWidth: 90 } } },
+      parallelAxis: columns.map((values, place) => (isNumeric(values)
+        ? { dim: place, name: shown[place], type: "value", scale: true }
+        : { dim: place, name: shown[place], type: "category", data: [...new Set(values.map(text))] })),
+      tooltip: tooltip({ trigger: "item", formatter: (mark) => `${data.runs[mark.dataIndex].label}\n${shown.map((key, place) => `${key}  ${typeof mark.value[place] === "number" ? number(mark.value[place]) : mark.value[place]}`).join("\n")}` }),
+      ...(many && finite.length ? { visualMap: { show: false, dimension: shown.length - 1, min: Math.min(...finite), max: Math.max(...finite), inRange: { color: [colour("series-1"), colour("series-5"), colour("series-2")] } } } : {}),
+      series: [{
+        type: "parallel", smooth: 0.2, inactiveOpacity: 0.08, lineStyle: { width: many ? 1 : 2, opacity: 0.75 },
+        data: data.runs.map((run, index) => ({
+          value: columns.map((values) => (isNumeric(values) ? values[index] ?? "-" : text(values[index]))),
+          ...(many ? {} : { lineStyle: { color: colour(tokens[run.id]) } }),
+        })),
+      }],
+    };
+  });
+}
+
+function remember() {
+  const address = new URL(location.href);
+  address.searchParams.set("x", x.value);
+  address.searchParams.set("y", y.value);
+  history.replaceState(null, "", address.href.replaceAll("%2C", ","));
+  scatter();
+  parallel();
+}
+x.addEventListener("change", remember);
+y.addEventListener("change", remember);
+
+const overlays = [...document.querySelectorAll("[data-overlay]")];
+const known = new Map();
+function show(place, state) {
+  const found = known.get(place);
+  if (!found) return;
+  if (!found.length) return;
+  draw(place.querySelector(".plot"), () => lines(found, state));
+  place.querySelector("[data-decimated]").textContent = decimated(found);
+}
+const state = tools((now) => overlays.forEach((place) => show(place, now)));
+
+async function load(place) {
+  const found = await Promise.all(data.runs.slice(0, 24).map(async (run) => {
+    const each = await series(run.id, place.dataset.overlay, 400);
+    return each.map((one, rank) => ({ ...one, name: each.length > 1 ? `${run.label} rank ${rank}` : run.label, token: tokens[run.id] }));
+  }));
+  known.set(place, found.flat());
+  show(place, state());
+}
+
+await ready();
+scatter();
+parallel();
+const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
+  seen.unobserve(entry.target);
+  load(entry.target);
+}), { rootMargin: "300px" });
+overlays.forEach((place) => seen.observe(place));

@@ -1,0 +1,25 @@
+"""What would fall with something, before it does; or why it may not."""
+
+from __future__ import annotations
+
+from lineal.errors import InvalidInput
+from lineal.interfaces.web.links import node_page
+from lineal.interfaces.web.pages import Page, Visit
+
+SHOWN = 500
+
+
+def delete_page(visit: Visit) -> Page:
+    """The preview of a deletion. It is carried out by the plan's hash, and only if nothing changed since."""
+    reference = visit.word("ref")
+    if not reference:
+        raise InvalidInput("the address names nothing to delete", kind="missing-parameter", hint="Open it from the page of what is to go.")
+    plan = visit.workspace.lineage.plan_deletion(reference)
+    context = {
+        "plan": plan,
+        "reference": reference,
+        "falls": [(node, node_page(node)) for node in plan.falls[:SHOWN]],
+        "path": [(node, node_page(node)) for node in plan.path],
+        "running": [(node, node_page(node)) for node in plan.running],
+    }
+    return Page(template="delete.html", title=f"Delete {reference}", value=plan, context=context)

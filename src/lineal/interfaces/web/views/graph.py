@@ -1,0 +1,43 @@
+"""The graph: where things came from and what came of them."""
+
+from __future__ import annotations
+
+from lineal.interfaces.web.drawing import graph_data
+from lineal.interfaces.web.folding import fold
+from lineal.interfaces.web.links import node_page, reference_of
+from lineal.interfaces.web.pages import Page, Visit
+from lineal.records.documents import document
+from lineal.records.graph import Graph
+
+NODES = 2000
+LISTED = 500
+DIRECTIONS = ("both", "up", "down")
+
+
+def graph_page(visit: Visit) -> Page:
+    """The graph around one thing, or the newest part of the project's."""
+    focus = visit.word("focus")
+    direction = visit.word("direction") if visit.word("direction") in DIRECTIONS else DIRECTIONS[0]
+    depth = visit.number("depth", 0, most=1000) or None
+    graph = _graph(visit, focus, direction, depth)
+    folded = graph if visit.word("fold") == "0" else fold(graph, keep=visit.words("unfold"))
+    listed = [(node, node_page(node), reference_of(node)) for node in sorted(folded.nodes, key=lambda node: -node.at)[:LISTED]]
+    shown = graph_data(folded)
+    context = {
+        "graph": folded,
+        "data": shown,
+        "focus": focus,
+        "focused": next((node for node in folded.nodes if node.id == graph.focus), None),
+        "direction": direction,
+        "directions": DIRECTIONS,
+        "depth": depth or "",
+        "listed": listed,
+        "whole": len(graph.nodes),
+    }
+    return Page(template="graph.html", title=f"Graph of {focus}" if focus else "Graph", rail="graph", value=document(graph), context=context)
+
+
+def _graph(visit: Visit, focus: str, direction: str, depth: int | None) -> Graph:
+    if not focus:
+        return visit.workspace.lineage.project(limit=NODES)
+    return visit.workspace.lineage.graph(focus, down=direction == "down", both=direction == "both", depth=depth, limit=NODES)

@@ -1,0 +1,109 @@
+"""One run: what it is and whether it is all right, what came of it, what is in it, what happened to it."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+
+from lineal.errors import LinealError
+from lineal.interfaces.web.drawing import strip
+from lineal.interfaces.web.pages import Page, Visit
+from lineal.records.documents import document
+from lineal.records.run import FileUse, Run, RunStatus
+
+LOG_TAIL = 200_000
+FILES_SHOWN = 200
+DIFF_SHOWN = 4000
+
+
+def run_page(visit: Visit) -> Page:
+    """A run's page."""
+    run = visit.workspace.runs.get(visit.path["run"])
+    diff = visit.workspace.runs.diff(run.id) if run.code.dirty else ""
+    text, left_out = tail(visit.workspace.runs.log(run.id))
+    context: dict[str, Any] = {
+        "run": run,
+        "strip": strip(visit.workspace, f"run:{run.id}"),
+        "command": shlex.join(run.command),
+        "summaries": {key: metric for key, metric in run.metrics.items() if metric.points == 1},
+        "curves": {key: metric for key, metric in run.metrics.items() if metric.points > 1},
+        "log": text,
+        "log_left_out": left_out,
+        "log_at": left_out + len(text.encode("utf-8", "replace")),
+        "diff": diff.splitlines()[:DIFF_SHOWN],
+        "diff_cut": len(diff.splitlines()) > DIFF_SHOWN,
+        "inputs": run.inputs[:FILES_SHOWN],
+        "outputs": run.outputs[:FILES_SHOWN],
+        "models": _models(visit, run),
+        "registrable": [use for use in run.outputs if _is_model(use)],
+        "seen": fingerprint(run),
+        "events": visit.workspace.audit.events(subject=f"run:{run.id}", limit=20),
+    }
+    return Page(template="run.html", title=f"{run.name or 'run'} #{run.number}", rail="runs", value=run, context=context)
+
+
+def run_live(visit: Visit) -> Page | Response:
+    """The part of a running run's page that changes; nothing where nothing changed since ``seen``."""
+    run = visit.workspace.runs.get(visit.path["run"])
+    seen = fingerprint(run)
+    if visit.word("seen") == seen:
+        return Response(status_code=204)
+    return Page(
+        template="parts/run_live.html",
+        title="",
+        value=run,
+        context={"run": run, "seen": seen, "summaries": {key: metric for key, metric in run.metrics.items() if metric.points == 1}},
+    )
+
+
+def run_log(visit: Visit) -> Response:
+    """The run's output from byte ``from`` on, so that a page appends what is new."""
+    start = visit.number("from", 0)
+    run = visit.workspace.runs.get(visit.path["run"])
+    headers = {"x-run-status": str(run.status)}
+    return StreamingResponse(_after(visit.workspace.runs.log(run.id), start), media_type="text/plain; charset=utf-8", headers=headers)
+
+
+def fingerprint(run: Run) -> str:
+    """Changes when anything changes that the live part of the page shows."""
+    return hashlib.sha256(repr(document(run)).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def tail(pieces: Iterator[bytes]) -> tuple[str, int]:
+    """The last part of a log as text, and how many bytes before it were left out."""
+    kept, left_out = b"", 0
+    for piece in pieces:
+        kept += piece
+        if len(kept) > 2 * LOG_TAIL:
+            left_out += len(kept) - LOG_TAIL
+            kept = kept[-LOG_TAIL:]
+    return kept.decode("utf-8", "replace"), left_out
+
+
+def _after(pieces: Iterator[bytes], start: int) -> Iterator[bytes]:
+    for piece in pieces:
+        if start >= len(piece):
+            start -= len(piece)
+            continue
+        yield piece[start:]
+        start = 0
+
+
+def _models(visit: Visit, run: Run) -> list[Any]:
+    """The library's versions that this run made."""
+    if run.status is RunStatus.RUNNING:
+        return []
+    try:
+        models = visit.workspace.models.list()
+    except LinealError:
+        return []
+    return list(islice((version for model in models for version in model.versions if version.run == run.id and not version.deleted_at), 20))
+
+
+def _is_model(use: FileUse) -> bool:
+    return use.role.startswith("model") or use.path.endswith((".skops", ".onnx", ".safetensors"))

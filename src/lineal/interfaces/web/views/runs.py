@@ -1,0 +1,186 @@
+"""The table of runs: searched, sorted, with chosen columns; the address is the state."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from lineal.errors import InvalidInput
+from lineal.interfaces.web.formats import best, direction
+from lineal.interfaces.web.links import with_query
+from lineal.interfaces.web.pages import Page, Visit
+from lineal.interfaces.web.searching import field, where_of
+from lineal.records.run import Run, RunPage, RunStatus
+from lineal.records.values import plain
+
+PAGE = 100
+MOST = 200
+CSV_PAGE = 500
+METRIC_COLUMNS = 4
+PARAM_COLUMNS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A chosen column of the table.
+
+    Attributes:
+        key: such as ``metrics.auc``, ``params.depth`` or ``tags.stage``.
+        best: the best value on this page, where the name says what is better.
+    """
+
+    key: str
+    section: str
+    name: str
+    numeric: bool
+    best: float | None = None
+
+    @property
+    def order(self) -> str:
+        """The column as a key to order by."""
+        return field(self.section, self.name)
+
+
+def runs_page(visit: Visit) -> Page:
+    """Every run that matches, a page at a time."""
+    limit = min(visit.number("limit", PAGE), MOST) or PAGE
+    offset = visit.number("offset", 0)
+    order = visit.word("order")
+    trouble: InvalidInput | None = None
+    try:
+        found = visit.workspace.runs.search(where=where_of(visit), order=order, limit=limit, offset=offset)
+    except InvalidInput as error:
+        if visit.as_json:
+            raise
+        found, trouble = RunPage(runs=(), total=0), error  # what was typed stays in its box, with what is wrong below it
+    columns = _columns(found.runs, visit.words("columns"))
+    context = {
+        "runs": found.runs,
+        "total": found.total,
+        "columns": columns,
+        "known": _known(found.runs, columns),
+        "chosen": {column.key for column in columns},
+        "selected": visit.words("selected"),
+        "statuses": [str(status) for status in RunStatus],
+        "order": order,
+        "pager": _pager(visit, offset, limit, found.total),
+        "running": [run.id for run in found.runs if not run.status.ended],
+        "trouble": trouble,
+        "filtered": any(visit.word(name) for name in ("where", "status", "experiment")),
+    }
+    return Page(template="runs.html", title="Runs", rail="runs", value=found, context=context)
+
+
+def runs_csv(visit: Visit) -> Response:
+    """Every run that matches, as CSV with every parameter and metric."""
+    runs: list[Run] = []
+    while True:
+        found = visit.workspace.runs.search(where=where_of(visit), order=visit.word("order"), limit=CSV_PAGE, offset=len(runs))
+        runs += found.runs
+        if not found.runs or len(runs) >= found.total:
+            break
+    return Response(_csv(runs), media_type="text/csv; charset=utf-8", headers={"content-disposition": 'attachment; filename="runs.csv"'})
+
+
+def running_cells(visit: Visit) -> Page:
+    """The cells of running runs that change, for the table to take in."""
+    runs = [visit.workspace.runs.get(identifier) for identifier in visit.words("runs")[:MOST]]
+    columns = _columns(runs, visit.words("columns"))
+    return Page(template="parts/running.html", title="", value={"runs": runs}, context={"runs": runs, "columns": columns})
+
+
+def _columns(runs: Sequence[Run], chosen: Sequence[str]) -> list[Column]:
+    keys = [key for key in chosen if key != "none"] if chosen else _telling(runs)
+    return [_column(key, runs) for key in keys if key.partition(".")[0] in {"metrics", "params", "tags"}]
+
+
+def _telling(runs: Sequence[Run]) -> list[str]:
+    """The columns shown unless others are chosen: summaries first among the metrics, and the parameters that differ."""
+    metrics: Counter[str] = Counter()
+    values: dict[str, set[str]] = {}
+    for run in runs:
+        metrics.update({key: 2 if metric.points == 1 else 1 for key, metric in run.metrics.items()})
+        for key, param in run.params.items():
+            values.setdefault(key, set()).add(str(param.value))
+    differing = sorted(values, key=lambda key: (len(values[key]) < 2, list(values).index(key)))
+    shown = [f"metrics.{key}" for key, _ in metrics.most_common(METRIC_COLUMNS)]
+    return shown + [f"params.{key}" for key in differing[:PARAM_COLUMNS]]
+
+
+def _column(key: str, runs: Sequence[Run]) -> Column:
+    section, _, name = key.partition(".")
+    values = [cell(run, section, name) for run in runs]
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    marked = best(name, [*numbers]) if section == "metrics" else None
+    return Column(key=key, section=section, name=name, numeric=section == "metrics" or len(numbers) > len(values) / 2, best=marked)
+
+
+def cell(run: Run, section: str, name: str) -> Any:
+    """The value of a run in a column, None where it has none."""
+    if section == "metrics":
+        metric = run.metrics.get(name)
+        return None if metric is None else metric.last
+    if section == "params":
+        param = run.params.get(name)
+        return None if param is None else param.value
+    return run.tags.get(name)
+
+
+def _known(runs: Sequence[Run], columns: Sequence[Column]) -> dict[str, list[str]]:
+    keys = {
+        "metrics": sorted({key for run in runs for key in run.metrics}),
+        "params": sorted({key for run in runs for key in run.params}),
+        "tags": sorted({key for run in runs for key in run.tags}),
+    }
+    for column in columns:
+        if column.name not in keys[column.section]:
+            keys[column.section].append(column.name)
+    return keys
+
+
+def next_order(order: str, key: str) -> str:
+    """The order after a click on a head: the better end first, then the other, then as before."""
+    first = f"{key} desc" if direction(key.partition(".")[2]) != "lower" else key
+    second = key if first != key else f"{key} desc"
+    return {"": first, first: second, second: ""}.get(order if order in {first, second} else "", first)
+
+
+def _pager(visit: Visit, offset: int, limit: int, total: int) -> dict[str, Any]:
+    def link(to: int) -> str:
+        pairs = [(key, value) for key, value in visit.query.multi_items() if key != "offset"]
+        return with_query("/runs", [*pairs, ("offset", to or "")])
+
+    return {
+        "first": offset + 1 if total else 0,
+        "last": min(offset + limit, total),
+        "total": total,
+        "before": link(max(0, offset - limit)) if offset else "",
+        "after": link(offset + limit) if offset + limit < total else "",
+    }
+
+
+def _csv(runs: Sequence[Run]) -> str:
+    metrics = sorted({key for run in runs for key in run.metrics})
+    params = sorted({key for run in runs for key in run.params})
+    text = io.StringIO()
+    writer = csv.writer(text)
+    facts = ["id", "number", "name", "status", "author", "started_at", "ended_at", "exit_code", "mistake"]
+    writer.writerow([*facts, *(f"params.{key}" for key in params), *(f"metrics.{key}" for key in metrics)])
+    for run in runs:
+        values = [cell(run, "params", key) for key in params] + [cell(run, "metrics", key) for key in metrics]
+        writer.writerow([_safe(item) for item in [*(getattr(run, fact) for fact in facts), *values]])
+    return text.getvalue()
+
+
+def _safe(item: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
+    shown = "" if item is None else plain(item)
+    if isinstance(shown, str) and shown[:1] in {"=", "+", "@", "\t", "\r"}:
+        return f"'{shown}"
+    return shown
