@@ -10,37 +10,26 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lineal.capture.code import is_code
-from lineal.capture.sightings import Sighting, Sightings, StatKey, is_folder, key_of, look, same_content
+from lineal.capture.sightings import Sighting, Sightings, StatKey, is_folder, look, same_content
 from lineal.errors import LinealError
 from lineal.records.digest import Digest, blake3_digest
-from lineal.records.location import PROJECT, Location, locate
+from lineal.records.location import PROJECT, RUN, Location, locate
 from lineal.records.redaction import Redactor, holds_secret
 from lineal.records.roles import guess_role
 
+if TYPE_CHECKING:
+    from lineal.store.repository import Repository
+    from lineal.store.statindex import StatIndex
+
 _BATCH_BYTES = 256 * 1024 * 1024
 _BATCH_FILES = 2000
+_NEVER: StatKey = (0, 0, 0, 0, 0, 0)
 _LARGEST_SCANNED = 1024 * 1024
 _SECRET_NAMES = (b".env", b".netrc", b".pypirc", b"id_rsa", b"id_ed25519", b"credentials", b".pgpass")
 _SECRET_ENDINGS = (b".pem", b".key", b".p12", b".pfx", b".keystore")
-
-
-class Store(Protocol):
-    """What is needed of `lineal.store.repository.Repository`."""
-
-    def batch(self) -> Any: ...
-    def contains(self, digest: Digest) -> bool: ...
-    def put_file(self, path: bytes | Path) -> Any: ...
-
-
-class Known(Protocol):
-    """What is needed of `lineal.store.statindex.StatIndex`."""
-
-    def known(self, path: bytes, stat: os.stat_result) -> Digest | None: ...
-    def remember(self, path: bytes, stat: os.stat_result, digest: Digest) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +39,27 @@ class Place:
     Attributes:
         project, home: absolute folders, as bytes.
         state: Lineal's own folder, whose files are nobody's inputs.
-        largest: files above this many bytes are digested but not stored.
+        artifacts: folder of what the run keeps of its own accord.
+        largest: files above this many bytes are digested but not stored, unless they were declared.
+        reachable: whether the paths lead to the run's files from here; not from outside a container that is gone.
     """
 
     project: bytes
     home: bytes
     state: bytes
+    artifacts: bytes
     largest: int
+    reachable: bool = True
+
+    def locate(self, path: bytes) -> Location:
+        """The path's location; one that leads into the project through a link counts as the project's."""
+        if path.startswith(self.artifacts + b"/"):
+            return Location(root=RUN, path=path[len(self.artifacts) + 1 :])
+        location = locate(path, project=self.project, home=self.home)
+        if location.root == PROJECT:
+            return location
+        real = locate(os.path.realpath(path), project=os.path.realpath(self.project), home=self.home)
+        return real if real.root == PROJECT else location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +122,8 @@ def collect_files(
     items: Sequence[Item],
     *,
     place: Place,
-    store: Store,
-    known: Known,
+    store: Repository,
+    known: StatIndex,
     redactor: Redactor,
     write: Callable[[Mapping[str, Any]], None],
     deadline: float = float("inf"),
@@ -151,23 +154,21 @@ def collect_files(
 
 def missing_outputs(seen: Sightings, place: Place) -> list[str]:
     """Declared outputs that are not there."""
-    return [
-        locate(sighting.path, project=place.project, home=place.home).text
-        for sighting in seen.files.values()
-        if "output" in sighting.declared and look(sighting.path) is None
-    ]
+    return [place.locate(sighting.path).text for sighting in seen.files.values() if "output" in sighting.declared and look(sighting.path) is None]
 
 
 @dataclass(slots=True, kw_only=True)
 class _Collection:
     place: Place
-    store: Store
-    known: Known
+    store: Repository
+    known: StatIndex
     redactor: Redactor
     found: Collected
 
     def digest(self, item: Item) -> dict[str, Any]:
         """The fields of the item's entry."""
+        if not self.place.reachable:
+            return _entry(item, digest=None, size=0, restorable=False, note="it lay in a place that was gone before it was digested")
         now = look(item.path)
         if item.direction == "input" and item.expected is not None and not same_content(item.expected, now):
             return self._changed_input(item)
@@ -191,9 +192,10 @@ class _Collection:
 
     def _kept(self, item: Item, now: os.stat_result) -> dict[str, Any]:
         digest = self.known.known(item.path, now)
-        if digest is not None and (now.st_size > self.place.largest or self.store.contains(digest)):
-            return _entry(item, digest=digest, size=now.st_size, restorable=self.store.contains(digest), note=item.note)
-        if now.st_size > self.place.largest:
+        too_large = now.st_size > self.place.largest and not item.declared
+        if digest is not None and ((held := self.store.contains(digest)) or too_large):
+            return _entry(item, digest=digest, size=now.st_size, restorable=held, note=item.note)
+        if too_large:
             digest = _hash_file(item.path)
             self.known.remember(item.path, now, digest)
             return _entry(item, digest=digest, size=now.st_size, restorable=False, note=item.note or "it is larger than what is kept")
@@ -204,14 +206,12 @@ class _Collection:
     def _changed_input(self, item: Item) -> dict[str, Any]:
         """An input that is not what it was when the run first read it: its old content is known only where somebody digested it before."""
         expected = item.expected or (0,) * 6
-        device, inode, size, modified, changed, mode = expected
         digest = self.known.known(item.path, _stat_result(expected))
-        del device, inode, modified, changed, mode
         if not item.rewritten:
             self.found.changed.append(item.location.text)
         note = "the run wrote it after reading it" if item.rewritten else "it changed while the run was reading it"
         restorable = digest is not None and self.store.contains(digest)
-        return _entry(item, digest=digest, size=size, restorable=restorable, note=note)
+        return _entry(item, digest=digest, size=expected[2], restorable=restorable, note=note)
 
     def _secret_code(self, item: Item) -> bool:
         try:
@@ -265,7 +265,7 @@ def _was_read_first(sighting: Sighting) -> bool:
 
 
 def _seen(direction: str, sighting: Sighting, path: bytes, place: Place) -> Item:
-    location = _located(path, place)
+    location = place.locate(path)
     if direction == "input" and is_code(location.text):
         code = location.root == PROJECT
         return Item(direction="code" if code else "input", path=path, location=location, role="code", expected=None)
@@ -275,14 +275,19 @@ def _seen(direction: str, sighting: Sighting, path: bytes, place: Place) -> Item
         path=path,
         location=location,
         role=guess_role(location.text),
-        expected=sighting.before if direction == "input" and path == sighting.path else None,
+        expected=_expected(sighting) if direction == "input" and path == sighting.path else None,
         rewritten=sighting.written_at is not None,
         note="it was named in the arguments of a program that cannot be watched" if named else "",
     )
 
 
+def _expected(sighting: Sighting) -> StatKey | None:
+    """What the input looked like; what the run itself wrote later is surely not that any more, even where nobody looked before."""
+    return _NEVER if sighting.before is None and sighting.written_at is not None else sighting.before
+
+
 def _declared(sighting: Sighting, direction: str, role: str, *, path: bytes, place: Place) -> Item:
-    location = _located(path, place)
+    location = place.locate(path)
     return Item(
         direction=direction,
         path=path,
@@ -290,18 +295,9 @@ def _declared(sighting: Sighting, direction: str, role: str, *, path: bytes, pla
         role=role or guess_role(location.text),
         role_origin="declared" if role else "guessed",
         declared=True,
-        expected=sighting.before if direction == "input" and path == sighting.path and sighting.read_at is not None else None,
+        expected=_expected(sighting) if direction == "input" and path == sighting.path and sighting.read_at is not None else None,
         rewritten=sighting.written_at is not None,
     )
-
-
-def _located(path: bytes, place: Place) -> Location:
-    """The path's location; one that leads into the project through a link counts as the project's."""
-    location = locate(path, project=place.project, home=place.home)
-    if location.root == PROJECT:
-        return location
-    real = locate(os.path.realpath(path), project=os.path.realpath(place.project), home=place.home)
-    return real if real.root == PROJECT else location
 
 
 def _files_below(path: bytes, now: StatKey | None, place: Place) -> Iterator[bytes]:
@@ -375,6 +371,3 @@ def _stat_result(key: StatKey) -> os.stat_result:
     device, inode, size, modified, changed, mode = key
     ten = (mode, inode, device, 1, 0, 0, size, 0, modified // 1_000_000_000, changed // 1_000_000_000)
     return os.stat_result(ten, {"st_mtime_ns": modified, "st_ctime_ns": changed, "st_atime_ns": 0})
-
-
-__all__ = ["Collected", "Item", "Known", "Place", "Store", "collect_files", "key_of", "missing_outputs", "plan_items"]

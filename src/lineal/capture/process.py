@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import selectors
 import shutil
 import signal
@@ -29,6 +30,7 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 _PIECE = 1 << 16
 _LINGER_SECONDS = 0.5
+_TICK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,7 @@ def run_process(
     Args:
         sink: gets every piece of stdout and stderr in the order they were read.
         started: called with the child's process id.
-        tick: called about once a second while the child runs.
+        tick: called about twice a second while the child runs.
 
     Raises:
         InvalidInput: kind ``no-folder``, if ``folder`` is not there; kind ``empty-command``, if there is no command.
@@ -125,29 +127,29 @@ class _Reaper:
 
 def _pump(child: subprocess.Popen[bytes], sink: Callable[[bytes], None], *, reaper: _Reaper, tick: Callable[[], None]) -> None:
     """Copies both pipes until they close; a background process that keeps them open does not keep us once the child is gone."""
+    pipes = [(pipe, target) for pipe, target in ((child.stdout, 1), (child.stderr, 2)) if pipe is not None]
     with selectors.DefaultSelector() as selector:
-        for pipe, target in ((child.stdout, 1), (child.stderr, 2)):
-            if pipe is not None:
-                selector.register(pipe, selectors.EVENT_READ, target)
-        quiet = 0.0
+        for pipe, target in pipes:
+            selector.register(pipe, selectors.EVENT_READ, target)
         while selector.get_map():
-            wait = _LINGER_SECONDS if reaper.ended else 1.0
-            ready = selector.select(timeout=wait)
+            over = reaper.ended  # asked first: what the child wrote before its end is then in the pipes
+            ready = selector.select(timeout=_LINGER_SECONDS if over else _TICK_SECONDS)
             tick()
-            if not ready and reaper.ended:
-                quiet += wait
-                if quiet >= _LINGER_SECONDS:
-                    break
+            if over and not ready:
+                break
             for key, _events in ready:
-                piece = os.read(key.fd, _PIECE)
-                if not piece:
-                    selector.unregister(key.fileobj)
-                    continue
-                _write_through(key.data, piece)
-                sink(piece)
-    for pipe in (child.stdout, child.stderr):
-        if pipe is not None:
-            pipe.close()
+                _copy(selector, key, sink)
+    for pipe, _target in pipes:
+        pipe.close()
+
+
+def _copy(selector: selectors.BaseSelector, key: selectors.SelectorKey, sink: Callable[[bytes], None]) -> None:
+    piece = os.read(key.fd, _PIECE)
+    if not piece:
+        selector.unregister(key.fileobj)
+        return
+    _write_through(key.data, piece)
+    sink(piece)
 
 
 def _write_through(target: int, data: bytes) -> None:
@@ -157,7 +159,7 @@ def _write_through(target: int, data: bytes) -> None:
         try:
             view = view[os.write(target, view) :]
         except BlockingIOError:
-            selectors.select.select([], [target], [])  # type: ignore[attr-defined]
+            select.select([], [target], [])
         except OSError:
             return
 

@@ -45,7 +45,7 @@ class Sightings:
     Attributes:
         begins: the `BEGIN` entries in the order of their starts; the owner's is among them.
         unwatched: programs whose files could not be seen, and libraries that open files by themselves.
-        done: direction, root and path of `FILE` entries that are there already.
+        done: direction, root and path of the newest attempt's `FILE` entries that are there already.
         damaged: what could not be read, one sentence each.
     """
 
@@ -72,10 +72,18 @@ class Sightings:
 def read_sightings(folder: Path) -> Sightings:
     """What the journals in a run's folder say so far. A damaged journal is read up to the damage, which is told of."""
     found = Sightings()
+    done: list[tuple[int, tuple[str, str, bytes]]] = []
     for path in journal_paths(folder):
+        started = 0
         for entry in _tolerant(path, found):
-            _take(found, entry)
+            started = int(entry.get("started", 0)) if entry.get("k") == journal.BEGIN else started
+            if entry.get("k") == journal.FILE:
+                done.append((started, (entry["direction"], entry["root"], entry["path"])))
+            else:
+                _take(found, entry)
     found.begins.sort(key=lambda entry: int(entry.get("started", 0)))
+    newest = int(found.owner.get("started", 0))
+    found.done.update(key for started, key in done if started >= newest)
     return found
 
 
@@ -126,8 +134,6 @@ def _take(found: Sightings, entry: Mapping[str, Any]) -> None:
         found.begins.append(entry)
     elif kind == journal.PARAMS:
         found.params.update(dict.fromkeys(entry["values"], entry.get("origin", "")))
-    elif kind == journal.FILE:
-        found.done.add((entry["direction"], entry["root"], entry["path"]))
 
 
 def _opened(found: Sightings, entry: Mapping[str, Any]) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 PROJECT = "project"
 HOME = "home"
 ABSOLUTE = "absolute"
+RUN = "run"
+"""What a run keeps of its own accord, such as recorded models: relative to the run itself, and nowhere on disk once it is in the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,8 +17,8 @@ class Location:
     """A path below a named root.
 
     Attributes:
-        root: ``project``, ``home`` or ``absolute``.
-        path: POSIX path as bytes; relative for the first two, absolute for the last.
+        root: ``project``, ``home``, ``absolute`` or ``run``.
+        path: POSIX path as bytes; absolute for ``absolute``, else relative.
     """
 
     root: str

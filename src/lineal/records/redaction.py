@@ -6,6 +6,7 @@ the literal values of secret environment variables. Names that only look alike i
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -56,7 +57,7 @@ def is_secret_name(name: str) -> bool:
         return False
     if any(word in _SECRET_WORDS for word in words) or words[-1] in {"sig", "signature"}:
         return True
-    pairs = list(zip(words, words[1:], strict=False))
+    pairs = list(itertools.pairwise(words))
     if any(first in _KEY_WORDS and second in {"key", "keys"} for first, second in pairs):
         return True
     return words[-1] in {"token", "pat"} and (len(words) == 1 or words[-2] not in _TEXT_TOKENS)
@@ -145,17 +146,14 @@ class RedactedStream:
                 return b""
             self._in_key = False
             data = data[end.end() :]
-        last = None
-        for last in _KEY_BEGIN.finditer(data):
-            pass
-        if last is not None and _KEY_END.search(data, last.start()) is None:
-            self._in_key = True
+        begins = list(_KEY_BEGIN.finditer(data))
+        self._in_key = bool(begins) and _KEY_END.search(data, begins[-1].start()) is None
         return self._redactor.data(data) if data else b""
 
 
 def secret_values(variables: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """The values of the environment variables whose names say that they are secret."""
-    return tuple(value for name, value in variables if is_secret_name(name))
+    """The values of the environment variables whose names say that they are secret; the shell's working folder is none."""
+    return tuple(value for name, value in variables if is_secret_name(name) and name not in {"PWD", "OLDPWD"})
 
 
 def holds_secret(data: bytes, redactor: Redactor) -> bool:

@@ -57,7 +57,7 @@ class FileUse:
     Attributes:
         path: for people, relative to the project where it lies in it.
         path_b64: the exact bytes in base64, only where they are not UTF-8.
-        root: ``project``, ``home``, ``absolute`` or ``url``.
+        root: ``project``, ``home``, ``absolute``, ``url``, or ``run`` for what the run keeps of its own accord, such as recorded models.
         digest: content id, or None while it is being digested or where it could not be (``note`` says why).
         size: bytes.
         role: such as ``train``, ``test``, ``model``, or empty.

@@ -27,7 +27,7 @@ from lineal.errors import LinealError
 from lineal.records import journal
 from lineal.records.redaction import Redactor
 from lineal.records.run import Capture, Code
-from lineal.workspace.recording import DIFF, add_context, home, process_redactor, read_context
+from lineal.workspace.recording import DIFF, add_context, artifacts_folder, home, mount_namespace, process_redactor, read_context
 
 if TYPE_CHECKING:
     from lineal.workspace.site import Site
@@ -49,7 +49,8 @@ def collect_pending(site: Site) -> int:
     done = 0
     for folder in uncollected(site):
         if owner_is_dead(folder):
-            done += collect_run(site, folder)
+            with contextlib.suppress(LinealError, OSError):  # a full disk, say: what is read must not fail for it; the mark stays
+                done += collect_run(site, folder)
     return done
 
 
@@ -83,6 +84,7 @@ def collect_run(site: Site, folder: Path, *, deadline: float = float("inf")) -> 
         finally:
             writer.close()
         if not pending:
+            _remove_artifacts(site, folder.name)
             for name in (DIFF, "context.json", journal.UNCOLLECTED):
                 (folder / name).unlink(missing_ok=True)
         return not pending
@@ -102,10 +104,12 @@ def _collect(site: Site, folder: Path, writer: JournalWriter, *, deadline: float
     context = read_context(folder)
     redactor = process_redactor()
     place = Place(
-        project=os.fsencode(site.layout.root),
+        project=os.fsencode(context.get("root", site.layout.root)),
         home=home(),
         state=os.fsencode(site.layout.state),
+        artifacts=os.fsencode(artifacts_folder(site, folder.name)),
         largest=int(site.settings.get("capture.max_file_bytes", 1_000_000_000)),
+        reachable=context.get("mounts", "") == mount_namespace(),
     )
     items = plan_items(seen, place)
     todo = [item for item in items if item.key not in seen.done]
@@ -120,11 +124,18 @@ def _collect(site: Site, folder: Path, writer: JournalWriter, *, deadline: float
             deadline=deadline,
         )
     _note_code(site, folder, writer, context=context, found=found)
-    _note_environment(site, writer, seen=seen, context=context)
+    _note_environment(writer, seen=seen, context=context)
     _note_log(site, folder, writer)
     _note_warnings(writer, seen=seen, context=context, found=found, missing=missing_outputs(seen, place))
     writer.append(journal.CAPTURE, **dataclasses.asdict(_capture(seen, context, found)))
     return found.pending
+
+
+def _remove_artifacts(site: Site, run: str) -> None:
+    """What a run kept of its own accord is in the store now."""
+    import shutil
+
+    shutil.rmtree(artifacts_folder(site, run), ignore_errors=True)
 
 
 def _note_code(site: Site, folder: Path, writer: JournalWriter, *, context: Mapping[str, Any], found: Collected) -> None:
@@ -149,7 +160,7 @@ def code_fields(site: Site, folder: Path, git: Mapping[str, Any], *, files: Mapp
     return dataclasses.asdict(code)
 
 
-def _note_environment(site: Site, writer: JournalWriter, *, seen: Sightings, context: Mapping[str, Any]) -> None:
+def _note_environment(writer: JournalWriter, *, seen: Sightings, context: Mapping[str, Any]) -> None:
     begin = seen.interpreter
     variables = context.get("variables", {})
     found = describe_environment(
@@ -160,7 +171,6 @@ def _note_environment(site: Site, writer: JournalWriter, *, seen: Sightings, con
         extra=variables,
     )
     writer.append(journal.ENVIRONMENT, **dataclasses.asdict(found))
-    del site
 
 
 def _note_log(site: Site, folder: Path, writer: JournalWriter) -> None:

@@ -9,13 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from lineal.capture.environment import process_variables
 from lineal.capture.process import Outcome, run_process
-from lineal.capture.tracers.interface import Tracer, choose_tracer
 from lineal.capture.tracers.inject import lineal_hook
-from lineal.errors import LinealError
+from lineal.capture.tracers.interface import Tracer, choose_tracer
 from lineal.records import journal
 from lineal.records.redaction import Redactor
 from lineal.records.run import Run, RunStatus
@@ -40,7 +39,7 @@ def execute(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None 
     tracer = choose_tracer(str(site.settings.get("capture.tracer", "auto")))
     begun = begin_run(site, request, resumed=resumed, tracer=tracer.name if tracer else "")
     redactor = process_redactor()
-    noting = _in_background(lambda: _note_code(site, begun, redactor))
+    noting = _in_background(lambda: _note_code(begun, redactor))
     outcome = _run(site, begun, request, tracer=tracer, redactor=redactor)
     noting.join()
     status = _status(outcome)
@@ -96,7 +95,7 @@ class _Log:
         self._stream = redactor.stream()
         self._descriptor = -1
 
-    def __enter__(self) -> _Log:
+    def __enter__(self) -> Self:
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         return self
 
@@ -136,12 +135,12 @@ def _complete(site: Site, begun: Begun, tracer: Tracer | None) -> None:
         if not collection.collect_run(site, begun.folder, deadline=time.monotonic() + seconds):
             tell("not every file is digested yet; that goes on in the background")
             collection.finish_in_background(site)
-    except (LinealError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the command has ended: its status must not be hidden by a failure of ours
         tell(f"the record of run {begun.id[:8]} is not complete: {error}")
         tell("what was recorded is kept, and brought in by the next lineal command that can")
 
 
-def _note_code(site: Site, begun: Begun, redactor: Redactor) -> None:
+def _note_code(begun: Begun, redactor: Redactor) -> None:
     try:
         state = collection.note_code(begun.folder, begun.working, redactor=redactor)
     except OSError as error:
@@ -149,7 +148,6 @@ def _note_code(site: Site, begun: Begun, redactor: Redactor) -> None:
         return
     if state.commit:
         begun.writer.append(journal.CODE, commit=state.commit, branch=state.branch, remote=state.remote, dirty=bool(state.diff))
-    del site
 
 
 def _status(outcome: Outcome) -> RunStatus:

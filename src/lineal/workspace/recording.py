@@ -16,7 +16,7 @@ from lineal.capture.recorder import JournalRecorder
 from lineal.errors import InvalidInput, Unavailable
 from lineal.records import journal
 from lineal.records.ids import run_id
-from lineal.records.location import Location, locate
+from lineal.records.location import RUN, Location, locate
 from lineal.records.redaction import Redactor, secret_values
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ DIFF = "diff.patch"
 """Name of the file beside it with the redacted uncommitted diff."""
 
 ARTIFACTS = "artifacts"
-"""Name of the folder in a run's folder of journals that recorded models are written below."""
+"""Name of the folder in ``.lineal`` that recorded models are written below, by run, until they are in the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def begin_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
         raise InvalidInput(f"{working} is not a folder", kind="no-folder", hint="Give a folder to run the command in.")
     folder = site.layout.journals / identifier
     name = redactor.text(request.name) or default_name(request.command)
-    _prepare(folder, {"overrides": dict(request.params), "tracer": tracer, "variables": _allowed_variables(site)})
+    _prepare(folder, _context(site, request, tracer))
     outer = joined_run()
     writer = JournalWriter(
         folder,
@@ -133,6 +133,18 @@ def process_redactor() -> Redactor:
     return Redactor(secret_values(process_variables().items()))
 
 
+def artifacts_folder(site: Site, run: str) -> Path:
+    """Where a run's recorded models lie until they are in the store."""
+    return site.layout.state / ARTIFACTS / run
+
+
+def locate_for_run(path: bytes, *, project: bytes, artifacts: bytes) -> Location:
+    """The location of a path of a run: its own artifacts are relative to the run, so that two runs' are told apart by nothing but content."""
+    if path.startswith(artifacts + b"/"):
+        return Location(root=RUN, path=path[len(artifacts) + 1 :])
+    return locate(path, project=project, home=home())
+
+
 def home() -> bytes:
     """The home folder, as bytes."""
     return os.fsencode(os.path.expanduser("~"))
@@ -166,14 +178,16 @@ def _recorder(site: Site, writer: JournalWriter, *, working: Path, overrides: Ma
 
         return save_model(estimator, example, folder)
 
+    artifacts = artifacts_folder(site, writer.run)
+
     def place(path: bytes) -> Location:
-        return locate(path, project=os.fsencode(site.layout.root), home=home())
+        return locate_for_run(path, project=os.fsencode(site.layout.root), artifacts=os.fsencode(artifacts))
 
     return JournalRecorder(
         writer,
         folder=working,
         overrides=overrides,
-        models=site.layout.state / ARTIFACTS / writer.run,
+        models=artifacts / "models",
         save_model=save,
         locate=place,
         finish=finish,
@@ -205,6 +219,24 @@ def _note_request(writer: JournalWriter, request: RunRequest, *, redactor: Redac
         for path in paths:
             absolute = os.path.normpath(os.path.join(os.fsencode(working), os.fsencode(path)))
             writer.append(journal.DECLARED, path=absolute, direction=direction, role="")
+
+
+def _context(site: Site, request: RunRequest, tracer: str) -> dict[str, Any]:
+    return {
+        "overrides": dict(request.params),
+        "tracer": tracer,
+        "variables": _allowed_variables(site),
+        "root": os.fsdecode(site.layout.root),
+        "mounts": mount_namespace(),
+    }
+
+
+def mount_namespace() -> str:
+    """Names the file systems that this process sees, where the system tells: the same path may be another file elsewhere."""
+    try:
+        return os.readlink("/proc/self/ns/mnt")
+    except OSError:
+        return ""
 
 
 def _allowed_variables(site: Site) -> dict[str, str]:

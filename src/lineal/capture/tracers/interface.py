@@ -60,7 +60,7 @@ def choose_tracer(name: str) -> Tracer | None:
 
     if name == "none":
         return None
-    brands: dict[str, type[PythonHook] | type[Strace]] = {"auto": PythonHook, "python": PythonHook, "strace": Strace}
+    brands: dict[str, type[PythonHook | Strace]] = {"auto": PythonHook, "python": PythonHook, "strace": Strace}
     if name not in brands:
         raise InvalidInput(f"there is no tracer {name!r}", kind="unknown-tracer", hint="Set capture.tracer to auto, python, strace or none.")
     tracer = brands[name]()

@@ -53,14 +53,14 @@ class Strace:
             root=os.fspath(journals.parents[2]),
             home=os.path.expanduser("~"),
         )
-        for seen, mode, time in read_trace(path):
-            watcher.saw(seen, mode, time)
+        for seen, mode in read_trace(path):
+            watcher.traced(seen, mode)
         path.unlink()
         return ()
 
 
-def read_trace(path: Path) -> Iterator[tuple[bytes, str, int]]:
-    """The opened files in a trace: absolute path, mode (``r``, ``w`` or ``rw``) and microseconds UTC; calls that failed are left out."""
+def read_trace(path: Path) -> Iterator[tuple[bytes, str]]:
+    """The opened files in a trace: absolute path and mode (``r``, ``w`` or ``rw``), in their order; calls that failed are left out."""
     open_calls: dict[bytes, re.Match[bytes]] = {}
     with path.open("rb") as lines:
         for raw in lines:
@@ -74,23 +74,23 @@ def read_trace(path: Path) -> Iterator[tuple[bytes, str, int]]:
                 yield from _uses(whole)
 
 
-def _uses(match: re.Match[bytes]) -> Iterator[tuple[bytes, str, int]]:
-    call, time = match["call"], int(float(match["time"]) * 1_000_000)
+def _uses(match: re.Match[bytes]) -> Iterator[tuple[bytes, str]]:
+    call = match["call"]
     if call in {b"open", b"openat", b"openat2", b"creat"}:
         opened = _opened_path(match["rest"])
         if opened:
-            yield opened, "w" if call == b"creat" else _mode(match["arguments"]), time
+            yield opened, "w" if call == b"creat" else _mode(match["arguments"])
         return
     paths = [_unescape(text) for text in _TEXT.findall(match["arguments"])]
     if call.startswith((b"rename", b"link")) and len(paths) >= 2 and all(path.startswith(b"/") for path in paths[:2]):
-        yield paths[0], "r", time
-        yield paths[1], "w", time
+        yield paths[0], "r"
+        yield paths[1], "w"
     elif call == b"truncate" and paths and paths[0].startswith(b"/"):
-        yield paths[0], "rw", time
+        yield paths[0], "rw"
 
 
 def _opened_path(rest: bytes) -> bytes:
-    """The real path that ``-y`` prints behind a descriptor, as in ``3<\\x2f\\x74…>``."""
+    """The real path that ``-y`` prints in angle brackets behind a descriptor."""
     match = re.match(rb"<([^>]*)>", rest)
     path = _unescape(match[1]) if match else b""
     return path if path.startswith(b"/") else b""
@@ -99,7 +99,7 @@ def _opened_path(rest: bytes) -> bytes:
 def _mode(arguments: bytes) -> str:
     if b"O_WRONLY" not in arguments and b"O_RDWR" not in arguments:
         return "r"
-    return "w" if b"O_TRUNC" in arguments else "rw"
+    return "w" if b"O_TRUNC" in arguments or b"O_CREAT" in arguments else "rw"
 
 
 def _unescape(text: bytes) -> bytes:

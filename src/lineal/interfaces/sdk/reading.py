@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar, overload
 
 from lineal.errors import InvalidInput
 from lineal.interfaces.sdk.session import open_workspace
+from lineal.records.dataset import DatasetVersion
+from lineal.records.deployment import Deployment
+from lineal.records.model import ModelVersion
+from lineal.records.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lineal.records.dataset import DatasetVersion
-    from lineal.records.deployment import Deployment
-    from lineal.records.model import ModelVersion
-    from lineal.records.run import Run
     from lineal.workspace.interface import Workspace
 
 Record = TypeVar("Record")
@@ -34,7 +34,7 @@ class Found(Generic[Record]):
         return repr(self.record)
 
 
-class FoundRun(Found["Run"]):
+class FoundRun(Found[Run]):
     """A run. ``params`` maps names to values, ``metrics`` to last values; the details are in ``record``."""
 
     @property
@@ -60,7 +60,7 @@ class FoundRun(Found["Run"]):
         import pandas as pd
 
         rows = [
-            pd.DataFrame({"key": series.key, "rank": rank, "step": series.steps, "value": series.values, "time": series.times})
+            pd.DataFrame({"key": series.key, "rank": rank, "step": series.steps, "value": list(series.values), "time": series.times})
             for key in (keys or self.record.metrics)
             for rank, series in enumerate(self._workspace.runs.series(self.record.id, key))
         ]
@@ -70,7 +70,7 @@ class FoundRun(Found["Run"]):
         return table
 
 
-class FoundDataset(Found["DatasetVersion"]):
+class FoundDataset(Found[DatasetVersion]):
     """A version of a dataset."""
 
     def paths(self, prefix: str = "") -> list[str]:
@@ -103,7 +103,7 @@ class FoundDataset(Found["DatasetVersion"]):
         return paths[0]
 
 
-class FoundModel(Found["ModelVersion"]):
+class FoundModel(Found[ModelVersion]):
     """A version of a model."""
 
     def export(self, folder: str) -> str:
@@ -113,7 +113,7 @@ class FoundModel(Found["ModelVersion"]):
         return str(self._workspace.models.export(self.record.reference, Path(folder)))
 
 
-class FoundDeployment(Found["Deployment"]):
+class FoundDeployment(Found[Deployment]):
     """A deployment."""
 
     def to_pandas(self, *, limit: int = 1000) -> pd.DataFrame:

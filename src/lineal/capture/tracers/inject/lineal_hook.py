@@ -14,7 +14,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing itself costs more to import than all of this
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     Path = str | bytes | os.PathLike[str]
@@ -23,6 +23,8 @@ RUN = "LINEAL_RUN"
 FOLDER = "LINEAL_JOURNALS"
 PROJECT = "LINEAL_RUN_PROJECT"
 ROOT = "LINEAL_RUN_ROOT"
+NATIVE = "lineal.native"
+UNSEEN = "lineal.unseen"
 
 _HARMLESS = "uname lscpu ldconfig nvidia-smi hostname getconf sysctl lsb_release which ps id tput stty locale arch nproc gcc cc ld objdump true false"
 HARMLESS = frozenset(_HARMLESS.split())
@@ -71,7 +73,7 @@ class Watcher:
         self._spawned: set[str] = set()
         self._forked_from = ""
         self._fresh()
-        self._handlers = {
+        self._handlers: dict[str, Callable[..., None]] = {
             "open": self._open,
             "os.rename": self._rename,
             "os.link": self._rename,
@@ -81,6 +83,8 @@ class Watcher:
             "os.posix_spawn": self._spawn,
             "os.exec": self._spawn,
             "os.system": self._system,
+            NATIVE: self._native,
+            UNSEEN: self._unseen,
         }
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
@@ -99,7 +103,7 @@ class Watcher:
 
     def named(self, words: Sequence[str], folder: str) -> bool:
         """Notes the files that are named in the arguments of a program that cannot be watched. Says whether one is there."""
-        there = False
+        there: bool = False
         for word in words:
             path = os.path.abspath(os.path.join(folder, word))
             exists = os.path.isfile(path)
@@ -162,6 +166,28 @@ class Watcher:
             return
         folder = os.fsdecode(cwd) if cwd is not None else os.getcwd()
         self.unwatched(program, split_words(words), folder)
+
+    def traced(self, path: bytes, mode: str) -> None:
+        """Notes a file that was seen from outside, when it is too late to look at what it was before."""
+        seen = self._read if mode == "r" else self._written
+        if path not in seen and self.counts(path) and not os.path.isdir(path):
+            seen.add(path)
+            self._write({"k": "opened", "path": path, "mode": mode, "time": _now()})
+
+    def _native(self, path: bytes, mode: str) -> None:
+        """Notes a file or folder that a library opens by itself."""
+        path = os.path.abspath(path)
+        if os.path.isdir(path) and mode == "r":
+            if path not in self._read and self.counts(path + b"/"):
+                self._read.add(path)
+                self._write({"k": "opened", "path": path, "mode": "r", "time": _now()})
+            return
+        self._note(path, mode)
+
+    def _unseen(self, library: str, what: str) -> None:
+        if library not in self._spawned:
+            self._spawned.add(library)
+            self._write({"k": "spawned", "program": library, "traced": False, "reason": f"{library}: {what} are not seen", "pid": 0, "at": _now()})
 
     # The journal
 
@@ -268,6 +294,7 @@ def watch(*, folder: str, run: str, project: str, root: str) -> Watcher:
         _hooked.append(True)  # an audit hook cannot be taken back, so there is one for all watchers
         sys.addaudithook(_dispatch)
         os.register_at_fork(after_in_child=_after_fork)
+        _wrap_native()
     _active.append(watcher)
     return watcher
 
@@ -277,6 +304,19 @@ def stop(watcher: Watcher) -> None:
     if watcher in _active:
         _active.remove(watcher)
     watcher.close()
+
+
+def _wrap_native() -> None:
+    """Libraries that audit events do not show tell us by themselves."""
+    if __package__:
+        from . import lineal_native
+    else:
+        import lineal_native  # type: ignore[import-not-found,no-redef]
+    wrapper = lineal_native.Wrapper(
+        lambda path, mode: _dispatch(NATIVE, (path, mode)),
+        lambda library, what: _dispatch(UNSEEN, (library, what)),
+    )
+    wrapper.install()
 
 
 def _dispatch(event: str, args: tuple[Any, ...]) -> None:
@@ -362,8 +402,7 @@ def _identity() -> dict[str, Any]:
         facts["pid_started"] = _text("/proc/self/stat").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         facts["namespace"] = facts["pid_started"] = ""
-    facts["pid"] = os.getpid()
-    return facts
+    return {**facts, "pid": os.getpid()}
 
 
 def _line(path: str) -> str:

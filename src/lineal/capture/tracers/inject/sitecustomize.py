@@ -8,7 +8,7 @@ import sys
 
 def _start() -> None:
     try:
-        import lineal_hook
+        import lineal_hook  # type: ignore[import-not-found]  # found through PYTHONPATH, beside this file
     except Exception:  # noqa: BLE001 - whatever is wrong with us must not stop the program
         return
     lineal_hook.start_from_environment()
@@ -22,7 +22,7 @@ def _chain() -> None:
     sys.path[:] = [folder for folder in before if os.path.abspath(folder or ".") != here]
     sys.modules.pop("sitecustomize", None)
     try:
-        import sitecustomize  # noqa: F401 - for what it does
+        import sitecustomize  # type: ignore[import-not-found]  # noqa: F401 - for what it does
     except ImportError as error:
         if error.name != "sitecustomize":
             raise
