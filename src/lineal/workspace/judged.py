@@ -32,7 +32,7 @@ def is_wrong(prediction: Prediction) -> bool:
 
 
 def _joined(deployment: Deployment, log: TruthLog, some: Sequence[CapturedPrediction]) -> Iterator[Prediction]:
-    truth = log.lookup([row.id for row in some])
+    truth = log.columns([row.id for row in some])
     for place, row in enumerate(some):
         yield Prediction(
             id=row.id,

@@ -45,7 +45,7 @@ _SYSTEM = (
     b"/System/",
     b"/Library/",
 )
-_PRIVATE_PARTS = (b"/.lineal/", b"/.git/", b"/site-packages/", b"/dist-packages/", b"/.ipynb_checkpoints/")
+_PRIVATE_PARTS = (b"/.lineal/", b"/lineal.toml", b"/.git/", b"/site-packages/", b"/dist-packages/", b"/.ipynb_checkpoints/")
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
 _hooked: list[bool] = []
 _active: list[Watcher] = []
