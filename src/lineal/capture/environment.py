@@ -128,6 +128,6 @@ def process_variables() -> dict[str, str]:
     return dict(os.environ)
 
 
-def own_interpreter() -> tuple[str, str, list[str]]:
-    """This process's interpreter, its version and its search path."""
-    return sys.executable or "", platform.python_version(), [folder for folder in sys.path if folder]
+def own_interpreter() -> dict[str, object]:
+    """This process's interpreter, its version and its search path, as a `BEGIN` entry has them."""
+    return {"interpreter": sys.executable or "", "python": sys.version.split()[0], "search": [folder for folder in sys.path if folder]}

@@ -39,7 +39,7 @@ class LocalWorkspace:
         """Executions, recorded."""
         from lineal.workspace.tracking import LocalRuns
 
-        return LocalRuns(self._site, self.datasets)
+        return LocalRuns(self._site, lambda: self.datasets)
 
     @cached_property
     def datasets(self) -> Datasets:

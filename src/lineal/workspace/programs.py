@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import dataclasses
 import queue
 import resource
@@ -12,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lineal.capture.code import GitState, read_git_state
+from lineal.capture.environment import own_interpreter
 from lineal.capture.process import Outcome
 from lineal.capture.tracers.inject import lineal_hook
 from lineal.records import journal
@@ -34,10 +36,10 @@ def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
         recorder = join_run(site)
         if recorder is not None:
             return _noted(recorder, request)
-    begun = begin_run(site, _described(request), resumed=resumed, tracer="python")
+    begun = begin_run(site, _described(request), resumed=resumed, tracer="python", program=own_interpreter())
+    noting = _code.note(begun)
     watcher = lineal_hook.watch(folder=str(begun.folder), run=begun.id, project=site.project_id, root=str(site.layout.root))
-    watcher.begin()
-    _code.note(begun)
+    watcher.note_modules()
     usage = resource.getrusage(resource.RUSAGE_SELF)
 
     def finish(exit_code: int) -> None:
@@ -49,7 +51,7 @@ def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
             peak_memory_bytes=after.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         )
         _write_end(site, begun, outcome)
-        _completion.enqueue(site, begun)
+        _completion.enqueue(site, begun, noting)
 
     return make_recorder(site, begun, finish=finish)
 
@@ -87,44 +89,47 @@ class _CodeState:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._state: GitState | None = None
-        self._threads: list[threading.Thread] = []
 
-    def note(self, begun: Begun) -> None:
-        """Notes the state beside the run's journals, in the background."""
+    def note(self, begun: Begun) -> threading.Thread | None:
+        """Notes the state beside the run's journals: at once where it is known, else in the thread it gives."""
+        if self._state is not None:
+            self._write(begun, self._state)
+            return None
         thread = threading.Thread(target=self._note, args=(begun,), name="lineal-code", daemon=True)
-        self._threads = [known for known in self._threads if known.is_alive()] + [thread]
         thread.start()
-
-    def wait(self) -> None:
-        """Until every state is noted."""
-        for thread in self._threads:
-            thread.join()
+        return thread
 
     def _note(self, begun: Begun) -> None:
+        lineal_hook.exempt.add(threading.get_ident())
         with self._lock:
             if self._state is None:
                 self._state = read_git_state(begun.working, redactor=process_redactor())
-        if self._state.diff:
-            (begun.folder / DIFF).write_bytes(self._state.diff)
-        add_context(begun.folder, {"git": {**dataclasses.asdict(self._state), "diff": ""}})
+        with contextlib.suppress(OSError):
+            self._write(begun, self._state)
+
+    @staticmethod
+    def _write(begun: Begun, state: GitState) -> None:
+        if state.diff:
+            (begun.folder / DIFF).write_bytes(state.diff)
+        add_context(begun.folder, {"git": {**dataclasses.asdict(state), "diff": ""}})
 
 
 class _Completion:
     """Completes ended runs in one thread of this process, so that the program does not wait; at exit it is waited for, within bounds."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[tuple[Site, Begun] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Site, Begun, threading.Thread | None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._deadline = float("inf")
         self._left: Site | None = None
 
-    def enqueue(self, site: Site, begun: Begun) -> None:
-        """Hands over a run that has ended; its journal is closed by then or soon."""
+    def enqueue(self, site: Site, begun: Begun, noting: threading.Thread | None) -> None:
+        """Hands over a run that has ended, with the thread that may still note its code."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name="lineal-completion", daemon=True)
             self._thread.start()
             atexit.register(self.close)
-        self._queue.put((site, begun))
+        self._queue.put((site, begun, noting))
 
     def close(self) -> None:
         """Waits until everything is done, or leaves it to a process of its own."""
@@ -140,10 +145,12 @@ class _Completion:
             finish_in_background(self._left)
 
     def _work(self) -> None:
+        lineal_hook.exempt.add(threading.get_ident())
         while (task := self._queue.get()) is not None:
-            site, begun = task
+            site, begun, noting = task
             self._left = site
-            _code.wait()
+            if noting is not None:
+                noting.join()
             if self._complete(site, begun) and self._queue.empty():
                 self._left = None
 

@@ -49,12 +49,20 @@ class Begun:
     writer: JournalWriter
 
 
-def begin_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None = None, tracer: str = "") -> Begun:
+def begin_run(
+    site: Site,
+    request: RunRequest,
+    *,
+    resumed: tuple[str, int] | None = None,
+    tracer: str = "",
+    program: Mapping[str, Any] | None = None,
+) -> Begun:
     """Begins a run that this process owns, and notes everything the request says.
 
     Args:
         resumed: id and number of the attempt of a run that is continued.
         tracer: what watches the command, for the record.
+        program: the interpreter, where this very process is what is recorded.
 
     Raises:
         Unavailable: kind ``journal-unavailable`` or ``disk-full``.
@@ -85,6 +93,7 @@ def begin_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
             "attempt": attempt,
             "parent": request.parent or (outer[0] if outer and outer[0] != identifier else ""),
             "experiment": request.experiment,
+            **(program or {}),
         },
     )
     _note_request(writer, request, redactor=redactor, working=working)

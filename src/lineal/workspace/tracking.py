@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -25,9 +25,13 @@ _FOLLOW_SECONDS = 0.2
 
 
 class LocalRuns:
-    """`lineal.workspace.interface.Runs` over the ledger and the store of one project."""
+    """`lineal.workspace.interface.Runs` over the ledger and the store of one project.
 
-    def __init__(self, site: Site, datasets: Datasets) -> None:
+    Args:
+        datasets: gives the project's datasets when a reproduction needs them; recording loads nothing for them.
+    """
+
+    def __init__(self, site: Site, datasets: Callable[[], Datasets]) -> None:
         self._site = site
         self._datasets = datasets
 
@@ -153,7 +157,7 @@ class LocalRuns:
         from lineal.workspace.reproduction import reproduce
 
         self.ingest()
-        return reproduce(self._site, self, self._datasets, reference, data=data, progress=progress)
+        return reproduce(self._site, self, self._datasets(), reference, data=data, progress=progress)
 
     def ingest(self) -> int:
         """Completes the records of runs whose processes are gone, then brings every journal into the ledger."""

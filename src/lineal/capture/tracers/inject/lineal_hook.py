@@ -6,6 +6,7 @@ start-up has not already loaded. Each new file costs one small write; a file see
 
 from __future__ import annotations
 
+import _thread
 import binascii
 import os
 import stat
@@ -47,6 +48,9 @@ _SYSTEM = (
 )
 _PRIVATE_PARTS = (b"/.lineal/", b"/lineal.toml", b"/.git/", b"/site-packages/", b"/dist-packages/", b"/.ipynb_checkpoints/")
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
+exempt: set[int] = set()
+"""Threads whose doings are Lineal's own."""
+
 _hooked: list[bool] = []
 _active: list[Watcher] = []
 _SEPARATORS = dict.fromkeys(map(ord, "\"';|&<>()`=,"), " ")
@@ -100,6 +104,13 @@ class Watcher:
     def begin(self) -> None:
         """Writes the first entry, so that the process is known even if it opens nothing."""
         self._write({"k": "spawned", "program": sys.executable or "python", "traced": True, "pid": self._pid, "at": _now()})
+
+    def note_modules(self) -> None:
+        """Notes the source files of what is loaded already: the program itself and its own modules."""
+        for module in list(sys.modules.values()):
+            path = getattr(module, "__dict__", {}).get("__file__")
+            if isinstance(path, str) and path.endswith(".py"):
+                self._note(_absolute(path), "r")
 
     def named(self, words: Sequence[str], folder: str) -> bool:
         """Notes the files that are named in the arguments of a program that cannot be watched. Says whether one is there."""
@@ -320,6 +331,8 @@ def _wrap_native() -> None:
 
 
 def _dispatch(event: str, args: tuple[Any, ...]) -> None:
+    if exempt and _thread.get_ident() in exempt:
+        return
     for watcher in _active:
         watcher(event, args)
 
