@@ -36,9 +36,14 @@ def error_kinds() -> Iterator[tuple[str, str]]:
     for path in sorted((ROOT / "src").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and _name(node.func) in ERROR_CLASSES:
-                for keyword in node.keywords:
-                    if keyword.arg == "kind" and isinstance(keyword.value, ast.Constant):
-                        yield str(keyword.value.value), path.name
+                yield from ((kind, path.name) for keyword in node.keywords if keyword.arg == "kind" for kind in _texts(keyword.value))
+
+
+def _texts(value: ast.expr) -> Iterator[str]:
+    if isinstance(value, ast.IfExp):
+        yield from (*_texts(value.body), *_texts(value.orelse))
+    elif isinstance(value, ast.Constant):
+        yield str(value.value)
 
 
 def _name(function: ast.expr) -> str:

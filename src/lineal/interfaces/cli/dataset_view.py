@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lineal.interfaces.cli.output import add_row, facts, heading, now_us, show, styled, table, what_next
-from lineal.interfaces.cli.wording import DASH, ago, count, moment, short_id, size, value, visible
+from lineal.interfaces.cli.wording import DASH, ago, count, moment, short_id, size, visible
 
 if TYPE_CHECKING:
     from lineal.records.dataset import DatasetVersion, PathChange, VersionDiff
     from lineal.workspace.interface import Workspace
 
 MOST_PATHS = 30
+MOST_EXAMPLES = 3
 CHANGE_STYLES = {"added": "green", "removed": "red", "modified": "yellow", "mode": "yellow"}
 
 
@@ -61,22 +62,25 @@ def show_changes(changes: Sequence[PathChange]) -> None:
     for change in changes[:MOST_PATHS]:
         sizes = {"added": size(change.size_after), "removed": size(change.size_before), "mode": ""}
         moved = sizes.get(change.change, f"{size(change.size_before)} → {size(change.size_after)}")
-        show(styled(f"{change.change:9}", CHANGE_STYLES.get(change.change, "")).append(f"{visible(change.path)}  {moved}", style="default"))
+        show(styled(f"{change.change:10}", CHANGE_STYLES.get(change.change, "")).append(f"{visible(change.path)}  {moved}", style="default"))
         _show_rows(change.rows)
     if len(changes) > MOST_PATHS:
         show(styled(f"and {len(changes) - MOST_PATHS:,} more; all of them with --json", "dim"))
 
 
 def _show_rows(rows: Mapping[str, Any]) -> None:
-    counts = [f"{found:,} {key}" for key, found in rows.items() if isinstance(found, int) and not isinstance(found, bool)]
+    counts = [f"{rows[key]:,} {key}" for key in ("added", "removed", "changed") if rows.get(key)]
     if counts:
-        show(f"         rows: {', '.join(counts)}")
-    for key, found in rows.items():
-        if isinstance(found, str):
-            show(styled(f"         {visible(key)}: {visible(found)}", "dim"))
-        elif isinstance(found, list | tuple):
-            for example in found[:3]:
-                show(styled(f"         {visible(key)}: {value(example)}", "dim"))
+        show(f"          rows: {', '.join(counts)}")
+    for example in rows.get("examples", ())[:MOST_EXAMPLES]:
+        show(styled(f"          row {example.get('row')}: {_example(example)}", "dim"))
+
+
+def _example(example: Mapping[str, Any]) -> str:
+    if "column" in example:
+        return visible(f"{example['column']} {example.get('before')} → {example.get('after')}")
+    values = ", ".join(f"{key} {found}" for key, found in (example.get("values") or {}).items())
+    return visible(f"{example.get('change')}: {values}")
 
 
 def show_diff(diff: VersionDiff) -> None:

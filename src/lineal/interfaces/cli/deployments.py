@@ -79,5 +79,5 @@ def truth(*, name: str, file: Path, as_json: bool) -> None:
     say(f"{count(receipt.accepted, 'outcome')} accepted" + (f", {receipt.replaced:,} of them in place of earlier ones" if receipt.replaced else ""))
     if receipt.unknown:
         some = ", ".join(map(visible, receipt.unknown_examples))
-        show(styled(f"{count(receipt.unknown, 'id')} belong to no prediction and were left out: {some}", "yellow"))
+        show(styled(f"left out, because no prediction has them: {count(receipt.unknown, 'id')}, such as {some}", "yellow"))
     what_next(f"lineal monitor {visible(name)}")

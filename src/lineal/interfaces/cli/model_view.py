@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lineal.interfaces.cli.output import add_row, facts, heading, now_us, show, styled, table, what_next
-from lineal.interfaces.cli.wording import DASH, ago, duration, moment, number, short_id, size, value, visible
+from lineal.interfaces.cli.wording import ago, duration, moment, number, short_id, size, value, visible
 
 if TYPE_CHECKING:
     from lineal.records.deployment import Deployment, Prediction
     from lineal.records.model import ModelVersion, Signature
     from lineal.workspace.interface import Workspace
 
+TRACE_FACTS = ("status", "model", "format", "commit", "dirty", "python", "metrics", "path", "files", "size", "digest", "md5", "message", "source")
 DEPLOYMENT_STYLES = {"serving": "green", "starting": "cyan", "down": "red", "stopped": "dim"}
 
 
@@ -104,15 +105,21 @@ def _truth(prediction: Prediction) -> str:
 
 
 def _show_trace(space: Workspace, prediction: Prediction) -> None:
-    made = table("", "", "", "")
+    made = table("Kind", "What", "Facts")
     for node in space.lineage.trace(prediction.id):
-        words = ", ".join(
-            f"{visible(str(key))} {_short(item)}" for key, item in node.detail.items() if isinstance(item, str | int | float) and item != ""
-        )
-        add_row(made, [node.kind, visible(node.label), visible(node.reference) or DASH, words])
+        if node.kind != "prediction":
+            add_row(made, [node.kind, visible(node.label), _trace_facts(node.detail)])
     show(heading("Where it comes from"), made)
 
 
-def _short(item: Any) -> str:
+def _trace_facts(detail: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {_short(key, detail[key])}" for key in TRACE_FACTS if detail.get(key) not in (None, "", {}, [], ()))
+
+
+def _short(key: str, item: Any) -> str:
+    if key == "size":
+        return size(item)
+    if isinstance(item, Mapping):
+        return numbers(item)
     text = value(item)
-    return short_id(text) if text.startswith(("blake3:", "sha256:")) else text
+    return short_id(text) if text.startswith(("blake3:", "sha256:")) else text[:12] if key == "commit" else text

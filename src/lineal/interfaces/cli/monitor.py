@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LEVEL_STYLES = {"none": "green", "moderate": "yellow", "large": "red", "skipped": "dim", "too-few": "dim"}
 MOST_BINS = 16
+SHOWN_FIRST = ("auc", "accuracy", "log_loss", "f1", "rmse", "mae", "r2")
+MOST_METRICS = 4
 
 
 @click.command()
@@ -59,12 +61,19 @@ def _facts(report: MonitorReport) -> Iterator[tuple[str, str]]:
 
 
 def _quality_table(report: MonitorReport) -> Any:
-    measured = list(dict.fromkeys(key for window in report.windows if window.quality for key in window.quality.metrics))
+    measured = _main_metrics(report.windows)
     rate = "Positive" if report.task == "classification" else "Mean truth"
     made = table("Window", "Predictions", "Truth known", *measured, rate, "Truth after", right=["Predictions", "Truth known", rate])
     for window in report.windows:
         add_row(made, [visible(window.label), f"{window.predictions:,}", *_quality_cells(window.quality, measured)])
     return made
+
+
+def _main_metrics(windows: Sequence[Window]) -> list[str]:
+    """The few that tell most; all of them are in the JSON and on the page."""
+    known = dict.fromkeys(key for window in windows if window.quality for key in window.quality.metrics)
+    first = [key for key in SHOWN_FIRST if key in known]
+    return [*first, *(key for key in known if key not in first)][:MOST_METRICS]
 
 
 def _quality_cells(quality: Quality | None, measured: Sequence[str]) -> list[str]:
