@@ -48,8 +48,9 @@ def put_bytes(objects: Objects, data: bytes) -> tuple[bytes, int]:
         return identity, len(data) * objects.put(identity, data)
     if objects.kind(identity) is not None:
         return identity, 0
-    parts, new = _put_chunks(objects, split_bytes(data))
-    _put_list(objects, identity, parts)
+    with objects.batch():
+        parts, new = _put_chunks(objects, split_bytes(data))
+        _put_list(objects, identity, parts)
     return identity, new
 
 

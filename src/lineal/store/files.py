@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -20,6 +20,8 @@ from lineal.store.chunking import WHOLE
 from lineal.store.objects import Objects
 
 _PIECE = 4 * 1024 * 1024
+
+Observer = Callable[[memoryview], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +41,25 @@ class StoredFile:
     stat: os.stat_result
 
 
-def put_file(objects: Objects, path: bytes, *, observe: Callable[[memoryview], object] | None = None) -> StoredFile:
-    """Stores a file's bytes, each read once; ``observe`` sees them in order. Raises as `Repository.put_file` says."""
-    with readable(path), open(path, "rb", buffering=0) as file:
-        before = os.fstat(file.fileno())
-        if not stat.S_ISREG(before.st_mode):
-            raise InvalidInput(f"{os.fsdecode(path)} is not a regular file", kind="not-a-file")
-        with objects.batch():
-            identity, size, new = _put(objects, file, before.st_size, observe)
-        _unchanged(path, before, os.fstat(file.fileno()), size)
+def put_file(objects: Objects, path: bytes, *, observe: Observer | None = None, status: os.stat_result | None = None) -> StoredFile:
+    """Stores a file's bytes, each read once; raises as `Repository.put_file` says.
+
+    Args:
+        observe: sees every byte in order.
+        status: what the file was when it was found; one that differs by now has changed.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for its writer for ever
+        try:
+            before = status or os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise InvalidInput(f"{os.fsdecode(path)} is not a regular file", kind="not-a-file")
+            identity, size, new = _put(objects, descriptor, before.st_size, observe)
+            _unchanged(path, before, os.fstat(descriptor), size)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise read_error(error, path) from error
     return StoredFile(digest=blake3_digest(identity), size=size, stored_bytes=new, stat=before)
 
 
@@ -82,31 +94,37 @@ def write_file(pieces: Iterable[bytes], path: bytes, *, executable: bool) -> Non
                 os.unlink(temporary)
 
 
-@contextmanager
-def readable(path: bytes) -> Iterator[None]:
+class readable:  # noqa: N801 - reads as the function it is; a generator would cost more than opening a small file
     """Turns the system's errors about a user's file into Lineal's."""
+
+    def __init__(self, path: bytes) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            raise read_error(error, self._path) from error
+
+
+def read_error(error: OSError, path: bytes) -> LinealError:
+    """What a failure to read a user's file means."""
     name = os.fsdecode(path)
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"{name} is not there, or was taken away meanwhile", kind="file-vanished", hint="Check the path, then try again.") from error
-    except PermissionError as error:
-        raise PermissionDenied(f"{name} may not be read", kind="file-unreadable", hint="Give yourself the right to read it, or ignore it.") from error
-    except IsADirectoryError as error:
-        raise InvalidInput(f"{name} is a folder", kind="not-a-file") from error
-    except OSError as error:
-        raise read_error(error, name) from error
-
-
-def read_error(error: OSError, name: str) -> LinealError:
-    """What any other failure to read means."""
-    if error.errno == 40:  # ELOOP
-        return InvalidInput(f"{name} is a symbolic link that leads to itself", kind="link-loop", hint="Remove or mend the link.")
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return NotFound(f"{name} is not there, or was taken away meanwhile", kind="file-vanished", hint="Check the path, then try again.")
+        case errno.EACCES | errno.EPERM:
+            return PermissionDenied(f"{name} may not be read", kind="file-unreadable", hint="Give yourself the right to read it, or ignore it.")
+        case errno.EISDIR:
+            return InvalidInput(f"{name} is a folder", kind="not-a-file")
+        case errno.ELOOP:
+            return InvalidInput(f"{name} is a symbolic link that leads to itself", kind="link-loop", hint="Remove or mend the link.")
     return Unavailable(f"{name} cannot be read: {error.strerror or error}", kind="file-unreadable", hint="Check the disk it lies on.")
 
 
 def _unchanged(path: bytes, before: os.stat_result, after: os.stat_result, size: int | None = None) -> None:
-    same = (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
+    same = before.st_mtime_ns == after.st_mtime_ns and before.st_size == after.st_size and before.st_ino == after.st_ino
     if not same or size not in {None, before.st_size}:
         raise Conflict(
             f"{os.fsdecode(path)} changed while it was read",
@@ -115,22 +133,22 @@ def _unchanged(path: bytes, before: os.stat_result, after: os.stat_result, size:
         )
 
 
-def _put(objects: Objects, file: io.FileIO, size: int, observe: Callable[[memoryview], object] | None) -> tuple[bytes, int, int]:
+def _put(objects: Objects, descriptor: int, size: int, observe: Observer | None) -> tuple[bytes, int, int]:
     if size < WHOLE:
-        data = file.read(size + 1)
+        data = os.read(descriptor, size + 1)
         if observe is not None:
             observe(memoryview(data))
         identity, new = content.put_bytes(objects, data)
         return identity, len(data), new
-    if observe is None:
-        return content.put_stream(objects, file.readinto)
 
-    def observed(buffer: memoryview) -> int:
-        got = file.readinto(buffer)
-        observe(buffer[:got])
+    def read_into(buffer: memoryview) -> int:
+        got = os.readv(descriptor, [buffer])
+        if observe is not None:
+            observe(buffer[:got])
         return got
 
-    return content.put_stream(objects, observed)
+    with objects.batch():
+        return content.put_stream(objects, read_into)
 
 
 def _write_all(write: Callable[[memoryview], int], piece: bytes) -> None:

@@ -52,11 +52,13 @@ class Objects:
         """Stores an object that is perhaps here already; says whether it was new. Inside a batch it is durable when that ends."""
         if self.kind(key) is not None:
             return False
-        with self.batch():
-            builder: PackBuilder = self._batches.builder
-            builder.add(key, data, kind)
-            if builder.stored >= PACK_SIZE:
-                self._flush()
+        builder = self._builder
+        if builder is None:
+            with self.batch():
+                return self.put(key, data, kind)
+        builder.add(key, data, kind)
+        if builder.stored >= PACK_SIZE:
+            self._flush()
         return True
 
     def kind(self, key: bytes) -> int | None:

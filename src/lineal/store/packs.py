@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 
 import zstandard
 from blake3 import blake3
@@ -35,7 +37,8 @@ TRAILER = struct.Struct("<QQ16s4sI")
 
 _WORTH = 0.97  # a block that shrinks by less is kept raw, so that reading it costs nothing
 _PROBE = 16 * 1024
-_WAITING = 24
+_BLOCKS_A_JOB = 8
+_WAITING_JOBS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +82,16 @@ def pack_key(name: str) -> str:
 
 
 class PackBuilder:
-    """Collects objects into blocks and blocks into one pack, in memory. Not thread safe; full blocks are compressed by ``workers``."""
+    """Collects objects into blocks and blocks into one pack, in memory. Not thread safe; full blocks are compressed by ``workers``, several at once."""
 
     def __init__(self, workers: Callable[[], ThreadPoolExecutor]) -> None:
         self._workers = workers
-        self._blocks: list[Future[bytes] | bytes] = []
         self._objects: dict[bytes, tuple[int, int, int, int]] = {}
         self._open = bytearray()
-        self._settled = 0
+        self._full: list[bytearray] = []
+        self._jobs: deque[Future[list[bytes]]] = deque()
+        self._blocks: list[bytes] = []
+        self._count = 0
         self._stored = 0
 
     def __contains__(self, key: bytes) -> bool:
@@ -94,8 +99,8 @@ class PackBuilder:
 
     @property
     def stored(self) -> int:
-        """About how many bytes the pack will have."""
-        return self._stored + len(self._open)
+        """How many bytes the pack has for certain; those that are being compressed do not count yet."""
+        return self._stored
 
     def kind(self, key: bytes) -> int | None:
         """The kind of an object that was added, or None."""
@@ -104,59 +109,72 @@ class PackBuilder:
 
     def add(self, key: bytes, data: bytes | memoryview, kind: int) -> None:
         """Takes an object in; its bytes are copied. The caller has made sure that it is not in already."""
-        self._objects[key] = (len(self._blocks), len(self._open), len(data), kind)
+        self._objects[key] = (self._count, len(self._open), len(data), kind)
         self._open += data
         if len(self._open) >= BLOCK_SIZE:
-            self._blocks.append(self._workers().submit(encode_block, self._open))
-            self._open = bytearray()
-            self._settle(len(self._blocks) - _WAITING)
+            self._close_block()
+            if len(self._full) >= _BLOCKS_A_JOB:
+                self._submit()
+                self._settle(_WAITING_JOBS)
 
     def get(self, key: bytes) -> bytes:
         """The bytes of an object that was added."""
         block, start, length, _kind = self._objects[key]
-        if block == len(self._blocks):
+        if block == self._count:
             return bytes(self._open[start : start + length])
-        self._settle(block + 1)
-        return bytes(decode_block(self._block(block), "a pack in memory")[start : start + length])
+        self._submit()
+        self._settle(0)
+        return bytes(decode_block(self._blocks[block], "a pack in memory")[start : start + length])
 
     def finish(self) -> Pack | None:
         """The pack of everything that was added, or None if that is nothing."""
         if not self._objects:
             return None
-        newest = next(reversed(self._objects.values()))[0]
-        if newest == len(self._blocks):  # the open block has objects, be they all empty
-            self._blocks.append(encode_block(self._open))
-        self._settle(len(self._blocks))
-        offsets, pieces = [], [HEAD.pack(MAGIC, VERSION)]
-        end = HEAD.size
-        for index in range(len(self._blocks)):
-            offsets.append(end)
-            pieces.append(self._block(index))
-            end += len(pieces[-1])
+        if self._open:
+            self._close_block()
+        self._submit()
+        self._settle(0)
+        pieces = [HEAD.pack(MAGIC, VERSION), *self._blocks]
+        offsets = list(accumulate(map(len, pieces)))
         footer = b"".join(
             RECORD.pack(key, 0, offsets[block], len(pieces[block + 1]), start, length, kind)
             for key, (block, start, length, kind) in sorted(self._objects.items())
         )
-        trailer = TRAILER.pack(end, len(self._objects), blake3(footer).digest(16), MAGIC, VERSION)
+        trailer = TRAILER.pack(offsets[-1], len(self._objects), blake3(footer).digest(16), MAGIC, VERSION)
         pieces += [footer, trailer]
         hasher = blake3()
         for piece in pieces:
             hasher.update(piece)
         return Pack(name=hasher.hexdigest(), pieces=tuple(pieces), objects=len(self._objects))
 
-    def _block(self, index: int) -> bytes:
-        block = self._blocks[index]
-        assert isinstance(block, bytes)  # noqa: S101 - settled before it is asked for
-        return block
+    def _close_block(self) -> None:
+        self._full.append(self._open)
+        self._open = bytearray()
+        self._count += 1
 
-    def _settle(self, end: int) -> None:
-        """Waits for the blocks before ``end``, which bounds the plain bytes that are held."""
-        while self._settled < end:
-            block = self._blocks[self._settled]
-            if isinstance(block, Future):
-                block = self._blocks[self._settled] = block.result()
-            self._stored += len(block)
-            self._settled += 1
+    def _submit(self) -> None:
+        """Hands full blocks over; a few are not worth a thread."""
+        if not self._full:
+            return
+        if len(self._full) < _BLOCKS_A_JOB and not self._jobs:
+            self._keep(encode_blocks(self._full))
+        else:
+            self._jobs.append(self._workers().submit(encode_blocks, self._full))
+        self._full = []
+
+    def _settle(self, waiting: int) -> None:
+        """Takes over what is compressed until at most ``waiting`` jobs are left, which bounds the plain bytes that are held."""
+        while len(self._jobs) > waiting:
+            self._keep(self._jobs.popleft().result())
+
+    def _keep(self, blocks: list[bytes]) -> None:
+        self._blocks += blocks
+        self._stored += sum(map(len, blocks))
+
+
+def encode_blocks(plain: Iterable[bytes | bytearray]) -> list[bytes]:
+    """Blocks as they are stored, in the same order."""
+    return [encode_block(block) for block in plain]
 
 
 def encode_block(plain: bytes | bytearray) -> bytes:

@@ -70,14 +70,16 @@ class Repository:
 
     def put_bytes(self, data: bytes) -> Digest:
         """Stores bytes; idempotent."""
-        with self._objects.batch():
-            return blake3_digest(content.put_bytes(self._objects, data)[0])
+        return blake3_digest(content.put_bytes(self._objects, data)[0])
 
-    def put_file(self, path: bytes | Path, *, observe: Callable[[memoryview], object] | None = None) -> StoredFile:
+    def put_file(
+        self, path: bytes | Path, *, observe: Callable[[memoryview], object] | None = None, status: os.stat_result | None = None
+    ) -> StoredFile:
         """Stores a file's bytes; follows symbolic links.
 
         Args:
             observe: sees every byte once, in order, so that nothing need be read twice.
+            status: what the file was when it was found, if it was looked at before.
 
         Raises:
             Conflict: kind ``file-changed``, if it changed while it was read.
@@ -85,7 +87,7 @@ class Repository:
             PermissionDenied: kind ``file-unreadable``.
             InvalidInput: kind ``not-a-file``.
         """
-        return put_file(self._objects, os.fsencode(path), observe=observe)
+        return put_file(self._objects, os.fsencode(path), observe=observe, status=status)
 
     def contains(self, digest: Digest) -> bool:
         """Whether the content is here."""

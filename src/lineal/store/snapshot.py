@@ -13,7 +13,7 @@ from blake3 import blake3
 from lineal.errors import InvalidInput
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest, blake3_digest
-from lineal.store.files import digest_file, readable
+from lineal.store.files import digest_file, read_error, readable
 from lineal.store.repository import Repository
 from lineal.store.statindex import StatIndex
 
@@ -40,7 +40,7 @@ class Found:
 
 
 def scan(folder: bytes) -> Iterator[Found]:
-    """Everything below a folder that is not ignored, in no certain order; symbolic links are not followed.
+    """Everything below a folder that is not ignored, neighbours after one another; symbolic links are not followed.
 
     ``.lineal`` and ``.git`` are always left out, and what ``.linealignore`` in the folder says, in gitignore's grammar.
 
@@ -52,18 +52,19 @@ def scan(folder: bytes) -> Iterator[Found]:
     waiting = [(folder, b"")]
     while waiting:
         full, prefix = waiting.pop()
-        empty = True
-        for item in _listed(full):
-            empty = False
+        below = []
+        items = _listed(full)
+        for item in items:
             path = prefix + item.name
             mode, status = _look(item)
             if item.name in ALWAYS_IGNORED or ignored(path + b"/" if mode == "folder" else path):
                 continue
             if mode == "folder":
-                waiting.append((item.path, path + b"/"))
+                below.append((item.path, path + b"/"))
             else:
                 yield Found(path, item.path, mode, status)
-        if empty and prefix:
+        waiting += reversed(below)
+        if not items and prefix:
             with readable(full):
                 yield Found(prefix[:-1], full, "folder", os.lstat(full))
 
@@ -92,7 +93,7 @@ def store_found(store: Repository, index: StatIndex, found: Found, *, observe: O
     if known is not None and store.contains(known):
         return TreeEntry(path=found.path, mode=found.mode, size=found.stat.st_size, digest=known)
     began = time.time_ns()
-    stored = store.put_file(found.full, observe=observe)
+    stored = store.put_file(found.full, observe=observe, status=found.stat)
     index.remember(found.full, stored.stat, stored.digest, seen=began)
     return TreeEntry(path=found.path, mode=found.mode, size=stored.size, digest=stored.digest)
 
@@ -126,12 +127,14 @@ def link_target(found: Found) -> bytes:
 
 def _listed(folder: bytes) -> list[os.DirEntry[bytes]]:
     with readable(folder), os.scandir(folder) as items:
-        return list(items)
+        return sorted(items, key=lambda item: item.name)
 
 
 def _look(item: os.DirEntry[bytes]) -> tuple[str, os.stat_result]:
-    with readable(item.path):
+    try:
         status = item.stat(follow_symlinks=False)
+    except OSError as error:
+        raise read_error(error, item.path) from error
     if stat.S_ISREG(status.st_mode):
         return ("executable" if status.st_mode & 0o100 else "file"), status
     if stat.S_ISDIR(status.st_mode):

@@ -50,7 +50,7 @@ class StatIndex:
         Args:
             path: absolute; stat: what it is now, by ``lstat`` or ``stat`` of a regular file.
         """
-        folder, name = os.path.split(path)
+        folder, _slash, name = path.rpartition(b"/")
         with self._lock:
             found = self._folder(folder).get(name)
         if found is None:
@@ -67,7 +67,7 @@ class StatIndex:
             stat: from before the file was read.
             seen: when that reading began, in nanoseconds; now, where it is left out.
         """
-        folder, name = os.path.split(path)
+        folder, _slash, name = path.rpartition(b"/")
         began = time.time_ns() if seen is None else seen
         known = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, began, raw_hash(digest))
         with self._lock:
