@@ -12,6 +12,7 @@ from lineal.ledger import soundness
 from lineal.ledger.events import list_events
 from lineal.ledger.lookup import all_deployments
 from lineal.records.dataset import VerifyReport
+from lineal.records.digest import Digest
 from lineal.workspace.interface import Datasets, Progress, silent
 from lineal.workspace.site import Site
 
@@ -56,9 +57,10 @@ class LocalAudit:
 
     def rebuild(self, *, progress: Progress = silent) -> Sequence[str]:
         """Adds the rows of dataset versions that the store's refs lead to and the ledger does not know; says which were added."""
-        from lineal.workspace.versioning import rebuild_versions
+        from lineal.workspace.projection import project_all
 
-        return rebuild_versions(self._site, progress=progress)
+        progress("datasets", 0, 0)
+        return tuple(f"data:{version.reference}" for version in project_all(self._site))
 
     def _check_ledger(self) -> VerifyReport:
         project_id, store = self._site.project_id, self._site.store
@@ -72,11 +74,28 @@ class LocalAudit:
         return VerifyReport(subject="ledger", objects=rows, bytes=0, damaged=tuple(damaged))
 
     def _check_datasets(self) -> VerifyReport:
-        from lineal.workspace.versioning import missing_versions
+        absent = tuple(
+            f"the version {commit[:17]}… of {name} is in the store but not in the ledger; add it with: lineal fsck --rebuild"
+            for name, commit in self._unknown_commits()
+        )
+        return VerifyReport(subject="datasets", objects=len(self._datasets.list()), bytes=0, damaged=absent)
 
-        absent = missing_versions(self._site)
-        told = tuple(f"{version} is in the store but not in the ledger; add it with: lineal fsck --rebuild" for version in absent)
-        return VerifyReport(subject="datasets", objects=len(self._datasets.list()), bytes=0, damaged=told)
+    def _unknown_commits(self) -> Iterator[tuple[str, Digest]]:
+        """Dataset versions that refs lead to and that have no row."""
+        from lineal.ledger.datasets import known_commits
+        from lineal.workspace.projection import REFS
+
+        store = self._site.store
+        for ref, head in store.refs(REFS).items():
+            name, commit = ref.removeprefix(REFS), head
+            with self._site.ledger.read() as connection:
+                known = known_commits(connection, project_id=self._site.project_id, name=name)
+            while commit not in known:
+                yield name, commit
+                parents = store.read_commit(commit).parents
+                if not parents:
+                    break
+                commit = parents[0]
 
     def _check_journals(self) -> VerifyReport:
         from lineal.workspace.ingest import journal_problems

@@ -117,7 +117,8 @@ def _isolate_by_hook(errand: Errand) -> str:
     if not is_python(errand.request["command"][0]):
         return isolation.NONE
     search = process_variables().get("PYTHONPATH", "")
-    os.environ.update(isolation.refuse_by_audit_hook(hide=Path(errand.top), keep=[Path(folder) for folder in errand.keep], search_path=search))
+    keep = [Path(folder) for folder in (errand.fresh, *errand.keep)]
+    os.environ.update(isolation.refuse_by_audit_hook(hide=Path(errand.top), keep=keep, search_path=search))
     return isolation.AUDIT_HOOK
 
 

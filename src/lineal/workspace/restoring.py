@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -123,7 +124,12 @@ def _restore_dataset(datasets: Datasets, recorded: str, project: Path, replaceme
     try:
         version = datasets.get(f"data:{recorded}")
         if version.root == "project":
-            datasets.checkout(replacement or f"data:{recorded}", project / version.path)
+            target = project / version.path
+            if target.is_dir():
+                shutil.rmtree(target)  # the commit may hold the same folder in another state
+            target.unlink(missing_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            datasets.checkout(replacement or f"data:{recorded}", target)
         elif replacement:
             yield f"{replacement} (the dataset lies outside the project, where nothing is replaced)"
     except LinealError as error:
