@@ -144,9 +144,12 @@ class JournalWriter:
                 return
             self._closed = True
             self._wake.set()
-            if self._opened:
+            whole = self.flush()
+            if self._opened and whole:
                 self.append(journal.CLOSED, time=self._clock())
-            self.flush()
+                self.flush()
+            if not whole and not self._flushing:
+                sys.stderr.write(f"lineal: the end of the record of run {self.run[:8]} could not be written: {self._file.reason}\n")
             self._file.close()
         _writers.discard(self)
 
@@ -180,8 +183,6 @@ class JournalWriter:
             **self._begin,
         }
         self._opened = self._file.create(frames.head(frames.JOURNAL) + frames.frame(encode_entry(journal.BEGIN, fields)))
-        if self._opened:
-            self._finish_with_worker()
         return self._opened
 
     def _finish_with_worker(self) -> None:
@@ -201,27 +202,31 @@ class JournalWriter:
         # Entries are taken before points, and written after them: END comes behind every point that was logged before it.
         entries = _take(self._entries)
         points = _take(self._points)
+        if not self._opened and not (entries or points or self._file.waiting):
+            return True
         if not self._opened:
-            if not (entries or points or self._file.waiting):
-                return True
             self._open()
-        if points:
-            for payload, count in self._columns.encode(points):
-                if not self._file.add_points(frames.frame(payload), count):
-                    self._lost += count
-        now = self._clock()
-        if now - self._beaten >= self._beat_us and not self._closed:
-            self._beaten = now
-            entries.append(encode_entry(journal.BEAT, {"time": now}))
-        for payload in entries:
+        for payload, count in self._columns.encode(points):
+            if not self._file.add_points(frames.frame(payload)):
+                self._lost += count
+        for payload in [*entries, *self._beat()]:
             self._file.add(frames.frame(payload))
-        self._tell_losses()
-        return self._opened and self._file.write()
+        return self._opened and self._file.write() and self._tell_losses()
 
-    def _tell_losses(self) -> None:
-        if self._lost and not self._file.full:
-            lost, self._lost = self._lost, 0
-            self._file.add(frames.frame(encode_entry(journal.LOST, {"points": lost})))
+    def _beat(self) -> list[bytes]:
+        now = self._clock()
+        if self._closed or now - self._beaten < self._beat_us:
+            return []
+        self._beaten = now
+        return [encode_entry(journal.BEAT, {"time": now})]
+
+    def _tell_losses(self) -> bool:
+        """Says what was lost, as soon as the disk takes anything again."""
+        if not self._lost:
+            return True
+        lost, self._lost = self._lost, 0
+        self._file.add(frames.frame(encode_entry(journal.LOST, {"points": lost})))
+        return self._file.write()
 
     def _after_fork(self) -> None:
         """In the child: a journal of its own, begun when there is something to write."""
@@ -230,6 +235,9 @@ class JournalWriter:
         self._role = "worker"
         self._reset()
         self._start_thread()
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:  # its worker forgets all finalizers first, and then runs this
+            util.register_after_fork(self, JournalWriter._finish_with_worker)
 
 
 def encode_entry(kind: str, fields: Mapping[str, Any]) -> bytes:

@@ -55,7 +55,7 @@ class FrameFile:
         self._waiting.append(frame)
         self._waiting_bytes += len(frame)
 
-    def add_points(self, frame: bytes, _count: int) -> bool:
+    def add_points(self, frame: bytes) -> bool:
         """Queues a frame of points; False where too much waits already."""
         if self._waiting_bytes + len(frame) > LARGEST_BACKLOG and self.full:
             return False
