@@ -130,7 +130,7 @@ class PackBuilder:
         """The pack of everything that was added, or None if that is nothing."""
         if not self._objects:
             return None
-        if self._open:
+        if next(reversed(self._objects.values()))[0] == self._count:  # the open block has objects, be they all empty
             self._close_block()
         self._submit()
         self._settle(0)
