@@ -650,7 +650,7 @@ def _drift(feature: str, psi: float, place: int) -> Drift:
     edges = (40.0, 60.0, 80.0, 100.0, 140.0)
     labels = ("< 40", "40 to 60", "60 to 80", "80 to 100", "100 to 140", "≥ 140", "missing")
     reference = (3_000, 9_000, 14_000, 12_000, 6_000, 2_000, 120)
-    observed = tuple(int(count * (1 + psi * 4 * (at - 3))) + place for at, count in enumerate(reference))
+    observed = tuple(int(count * max(0.1, 1 + psi * (at - 2))) + place for at, count in enumerate(reference))
     level = "large" if psi > 0.2 else "moderate" if psi > 0.1 else "none"
     return Drift(
         feature=feature,
@@ -703,7 +703,8 @@ class SampleLineage:
             chosen |= _within(whole.causes(), focus, depth)
         if both or down:
             chosen |= _within(whole.effects(), focus, depth)
-        kept = {focus, *sorted(chosen)[: limit - 1]}
+        near = [*_near(whole, focus, chosen)]
+        kept = set(near[:limit])
         return self._part(kept, focus=focus, truncated=len(kept) < len(chosen))
 
     def project(self, *, limit: int = 2000) -> Graph:
@@ -808,6 +809,22 @@ class SampleLineage:
         )
         edges = tuple(edge for edge in self.edges if edge.source in kept and edge.target in kept)
         return Graph(nodes=nodes, edges=edges, truncated=truncated, focus=focus)
+
+
+def _near(whole: Graph, focus: str, chosen: set[str]) -> list[str]:
+    causes, effects = whole.causes(), whole.effects()
+    found = {focus: None}
+    for here in found_as_it_grows(found):
+        found.update(dict.fromkeys(key for key in (*causes[here], *effects[here]) if key in chosen))
+    return list(found)
+
+
+def found_as_it_grows(found: dict[str, None]) -> Iterator[str]:
+    done: set[str] = set()
+    while waiting := [key for key in found if key not in done]:
+        for key in waiting:
+            done.add(key)
+            yield key
 
 
 def _within(adjacent: Mapping[str, Sequence[str]], start: str, depth: int | None) -> set[str]:

@@ -16,8 +16,8 @@ from lineal.workspace.interface import Workspace
 
 BOX_WIDTH = 172
 BOX_HEIGHT = 30
-LABEL = 19
-STRIP_NODES = 400
+LABEL = 17
+STRIP_NODES = 1500
 STRIP_DEPTH = 3
 _DATA = "M3 5c0-1.5 3-2.5 7-2.5s7 1 7 2.5v10c0 1.5-3 2.5-7 2.5s-7-1-7-2.5zM3 5c0 1.5 3 2.5 7 2.5s7-1 7-2.5"
 SHAPES: Mapping[str, str] = {

@@ -95,7 +95,7 @@ def number(value: Any) -> str:
         return str(value)
     if not math.isfinite(value):
         return str(plain(value)).replace("Infinity", "∞")
-    return f"{value:,.0f}" if abs(value) >= 100_000 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def value(item: Any) -> str:

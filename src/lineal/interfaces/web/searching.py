@@ -69,7 +69,7 @@ def equals(section: str, key: str, value: object) -> str:
     """The filter for one value of a parameter.
 
     >>> equals("params", "max depth", 4), equals("params", "loss", "huber")
-    ("params.`max depth` = 4", "params.loss = 'huber'")
+    ('params.`max depth` = 4', "params.loss = 'huber'")
     """
     shown = value if isinstance(value, bool | int | float) else quoted(str(value))
     return f"{field(section, key)} = {str(shown).lower() if isinstance(value, bool) else shown}"
@@ -81,10 +81,10 @@ def field(section: str, key: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as the filter grammar writes it.
+    r"""A text as the filter grammar writes it.
 
-    >>> quoted("it's")
-    "'it\\\\'s'"
+    >>> print(quoted("it's"))
+    'it\'s'
     """
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -36,7 +36,7 @@ export function number(value) {
   if (value === null || value === undefined || value === "") return "–";
   if (typeof value !== "number") return String(value);
   if (!Number.isFinite(value)) return String(value);
-  return Math.abs(value) >= 1e5 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
+  return Math.abs(value) >= 1000 && Math.abs(value) < 1e15 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
 }
 
 export function figure(value) {
@@ -103,7 +103,7 @@ export function lines(series, { log = false, weight = 0, names = true } = {}) {
     const paint = colour(each.token);
     if (weight) all.push({ type: "line", data: points(values), showSymbol: false, silent: true, lineStyle: { color: faded(paint, 0.28), width: 1 }, tooltip: { show: false }, name: `${each.name} raw`, z: 1 });
     all.push({
-      type: "line", name: each.name, data: points(weight ? smooth(values, weight) : values), showSymbol: values.length < 2, symbolSize: 5, sampling: false,
+      type: "line", name: each.name, labelLayout: { moveOverlap: "shiftY" }, data: points(weight ? smooth(values, weight) : values), showSymbol: values.length < 2, symbolSize: 5, sampling: false,
       lineStyle: { color: paint, width: 1.6 }, itemStyle: { color: paint }, z: 2,
       endLabel: { show: names && series.length > 1 && series.length <= 8, formatter: each.name, color: paint, fontSize: 11, distance: 4 },
     });

@@ -9,7 +9,7 @@ document.querySelectorAll(".swatch[data-run]").forEach((swatch) => { swatch.styl
 const words = new URLSearchParams(location.search);
 const params = Object.keys(data.params);
 const metrics = Object.keys(data.metrics);
-const summaries = metrics.filter((key) => data.directions[key]);
+const summaries = [...data.summaries.filter((key) => data.directions[key]), ...data.summaries, ...metrics];
 
 function choose(select, options, wanted) {
   options.forEach((name) => select.add(new Option(name, name)));
@@ -50,20 +50,20 @@ function parallel() {
   const shown = [...params.slice(0, 8), ...(y.value ? [y.value] : [])];
   document.querySelector("[data-parallel-metric]").textContent = many ? y.value : "run";
   if (shown.length < 2) return;
-  const columns = shown.map((key) => data.params[key] ?? data.metrics[key].map(figure));
+  const columns = shown.map((key, place) => (place < params.length && place < 8 ? data.params[key] : data.metrics[key].map(figure)));
   const heights = (data.metrics[y.value] ?? []).map(figure);
   const finite = heights.filter(Number.isFinite);
   draw(place, () => {
     const { dim, strong } = theme();
     return {
-      parallel: { left: 48, right: 56, top: 30, bottom: 16, parallelAxisDefault: { nameTextStyle: { color: dim, fontSize: 11 }, axisLabel: { color: dim, fontSize: 10, formatter: (value) => (typeof value === "number" ? number(value) : value) }, axisLine: { lineStyle: { color: strong } }, nameTruncate: { maxWidth: 90 } } },
+      parallel: { left: 48, right: 84, top: 30, bottom: 16, parallelAxisDefault: { nameTextStyle: { color: dim, fontSize: 11 }, axisLabel: { color: dim, fontSize: 10, formatter: (value) => (typeof value === "number" ? number(value) : value) }, axisLine: { lineStyle: { color: strong } }, nameTruncate: { maxWidth: 90 } } },
       parallelAxis: columns.map((values, place) => (isNumeric(values)
         ? { dim: place, name: shown[place], type: "value", scale: true }
         : { dim: place, name: shown[place], type: "category", data: [...new Set(values.map(text))] })),
       tooltip: tooltip({ trigger: "item", formatter: (mark) => `${data.runs[mark.dataIndex].label}\n${shown.map((key, place) => `${key}  ${typeof mark.value[place] === "number" ? number(mark.value[place]) : mark.value[place]}`).join("\n")}` }),
       ...(many && finite.length ? { visualMap: { show: false, dimension: shown.length - 1, min: Math.min(...finite), max: Math.max(...finite), inRange: { color: [colour("series-1"), colour("series-5"), colour("series-2")] } } } : {}),
       series: [{
-        type: "parallel", smooth: 0.2, inactiveOpacity: 0.08, lineStyle: { width: many ? 1 : 2, opacity: 0.75 },
+        type: "parallel", inactiveOpacity: 0.08, lineStyle: { width: many ? 1 : 2, opacity: 0.75 },
         data: data.runs.map((run, index) => ({
           value: columns.map((values) => (isNumeric(values) ? values[index] ?? "-" : text(values[index]))),
           ...(many ? {} : { lineStyle: { color: colour(tokens[run.id]) } }),
@@ -96,7 +96,8 @@ function show(place, state) {
 const state = tools((now) => overlays.forEach((place) => show(place, now)));
 
 async function load(place) {
-  const found = await Promise.all(data.runs.slice(0, 24).map(async (run) => {
+  const has = new Set(data.has[place.dataset.overlay]);
+  const found = await Promise.all(data.runs.filter((run) => has.has(run.id)).slice(0, 24).map(async (run) => {
     const each = await series(run.id, place.dataset.overlay, 400);
     return each.map((one, rank) => ({ ...one, name: each.length > 1 ? `${run.label} rank ${rank}` : run.label, token: tokens[run.id] }));
   }));

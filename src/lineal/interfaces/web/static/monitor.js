@@ -59,8 +59,7 @@ function stretch(name, before, values, ranges, dim) {
   const low = Math.min(...all);
   const high = Math.max(...all);
   const room = (high - low) * 0.12 || Math.abs(high) * 0.1 || 1;
-  const round = (value) => Number(value.toPrecision(3));
-  return { yAxis: axis(name, { type: "value", min: round(low - room), max: round(high + room), nameGap: 46, axisLabel: { color: dim, fontSize: 11, formatter: number } }) };
+    return { yAxis: axis(name, { type: "value", min: low - room, max: high + room, nameGap: 46, axisLabel: { color: dim, fontSize: 11, formatter: number, showMinLabel: false, showMaxLabel: false } }) };
 }
 
 function coverage() {

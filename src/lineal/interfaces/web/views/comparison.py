@@ -54,6 +54,8 @@ def _chart(found: Comparison) -> dict[str, Any]:
         "runs": [{"id": run.id, "label": _label(run)} for run in found.runs],
         "params": {key: [plain(value) for value in found.params[key]] for key in differing or found.params},
         "metrics": {key: [plain(value) for value in found.metrics[key]] for key in metrics},
+        "summaries": [key for key in metrics if all(run.metrics[key].points == 1 for run in found.runs if key in run.metrics)],
+        "has": {key: [run.id for run in found.runs if key in run.metrics] for key in metrics},
         "directions": {key: direction(key) for key in metrics},
     }
 

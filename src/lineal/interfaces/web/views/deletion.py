@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from lineal.errors import InvalidInput
 from lineal.interfaces.web.links import node_page
 from lineal.interfaces.web.pages import Page, Visit
 
-SHOWN = 500
+SHOWN = 100
 
 
 def delete_page(visit: Visit) -> Page:
@@ -18,6 +20,7 @@ def delete_page(visit: Visit) -> Page:
     context = {
         "plan": plan,
         "reference": reference,
+        "counts": Counter(node.kind for node in plan.falls).most_common(),
         "falls": [(node, node_page(node)) for node in plan.falls[:SHOWN]],
         "path": [(node, node_page(node)) for node in plan.path],
         "running": [(node, node_page(node)) for node in plan.running],

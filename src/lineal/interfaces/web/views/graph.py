@@ -9,7 +9,8 @@ from lineal.interfaces.web.pages import Page, Visit
 from lineal.records.documents import document
 from lineal.records.graph import Graph
 
-NODES = 2000
+NODES = 5000
+UNFOLDED = 2000
 LISTED = 500
 DIRECTIONS = ("both", "up", "down")
 
@@ -19,8 +20,9 @@ def graph_page(visit: Visit) -> Page:
     focus = visit.word("focus")
     direction = visit.word("direction") if visit.word("direction") in DIRECTIONS else DIRECTIONS[0]
     depth = visit.number("depth", 0, most=1000) or None
-    graph = _graph(visit, focus, direction, depth)
-    folded = graph if visit.word("fold") == "0" else fold(graph, keep=visit.words("unfold"))
+    every = visit.word("fold") == "0"
+    graph = _graph(visit, focus, direction=direction, depth=depth, limit=UNFOLDED if every else NODES)
+    folded = graph if every else fold(graph, keep=visit.words("unfold"))
     listed = [(node, node_page(node), reference_of(node)) for node in sorted(folded.nodes, key=lambda node: -node.at)[:LISTED]]
     shown = graph_data(folded)
     context = {
@@ -37,7 +39,7 @@ def graph_page(visit: Visit) -> Page:
     return Page(template="graph.html", title=f"Graph of {focus}" if focus else "Graph", rail="graph", value=document(graph), context=context)
 
 
-def _graph(visit: Visit, focus: str, direction: str, depth: int | None) -> Graph:
+def _graph(visit: Visit, focus: str, *, direction: str, depth: int | None, limit: int) -> Graph:
     if not focus:
-        return visit.workspace.lineage.project(limit=NODES)
-    return visit.workspace.lineage.graph(focus, down=direction == "down", both=direction == "both", depth=depth, limit=NODES)
+        return visit.workspace.lineage.project(limit=limit)
+    return visit.workspace.lineage.graph(focus, down=direction == "down", both=direction == "both", depth=depth, limit=limit)
