@@ -46,6 +46,7 @@ class Sightings:
         begins: the `BEGIN` entries in the order of their starts; the owner's is among them.
         unwatched: programs whose files could not be seen, and libraries that open files by themselves.
         done: direction, root and path of the newest attempt's `FILE` entries that are there already.
+        metrics: names of the metrics that the program recorded itself.
         damaged: what could not be read, one sentence each.
     """
 
@@ -53,6 +54,7 @@ class Sightings:
     begins: list[Mapping[str, Any]] = field(default_factory=list)
     unwatched: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
+    metrics: set[str] = field(default_factory=set)
     done: set[tuple[str, str, bytes]] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
     damaged: list[str] = field(default_factory=list)
@@ -134,6 +136,8 @@ def _take(found: Sightings, entry: Mapping[str, Any]) -> None:
         found.begins.append(entry)
     elif kind == journal.PARAMS:
         found.params.update(dict.fromkeys(entry["values"], entry.get("origin", "")))
+    elif kind in {journal.SUMMARY, journal.POINTS}:
+        found.metrics.update(entry["values"] if kind == journal.SUMMARY else entry["keys"])
 
 
 def _opened(found: Sightings, entry: Mapping[str, Any]) -> None:

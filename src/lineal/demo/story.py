@@ -26,12 +26,12 @@ LARGEST_DRIFT = 0.06
 CANDIDATES = (
     ("--model=linear",),
     ("--model=linear", "--strength=0.01"),
-    ("--depth=3", "--learning-rate=0.1"),
-    ("--depth=4", "--learning-rate=0.05"),
-    ("--depth=2", "--learning-rate=0.03"),
-    ("--depth=6", "--learning-rate=0.1"),
+    ("--model=tree", "--depth=4"),
+    ("--model=tree", "--depth=6"),
+    ("--model=tree", "--depth=8"),
+    ("--model=tree", "--depth=10"),
 )
-LEAKING = ("--depth=8", "--learning-rate=0.3", "--extra=arr_time")
+LEAKING = ("--model=tree", "--depth=20", "--leaf=10", "--extra=arr_time")
 BROKEN = ("--model=forrest",)
 
 

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from lineal.capture.collect import Collected, Place, collect_files, missing_outp
 from lineal.capture.environment import describe_environment
 from lineal.capture.identity import proven_dead
 from lineal.capture.journal import JournalWriter, journal_paths, read_journal
+from lineal.capture.metric_files import read_metric_files
 from lineal.capture.sightings import Sightings, read_sightings
 from lineal.errors import LinealError
 from lineal.records import journal
@@ -123,6 +124,7 @@ def _collect(site: Site, folder: Path, writer: JournalWriter, *, deadline: float
             write=lambda fields: writer.append(journal.FILE, **fields),
             deadline=deadline,
         )
+    _note_metric_files(writer, (item.path for item in todo if item.direction == "output"), known=seen)
     _note_code(site, folder, writer, context=context, found=found)
     _note_environment(writer, seen=seen, context=context)
     _note_log(site, folder, writer)
@@ -136,6 +138,13 @@ def _remove_artifacts(site: Site, run: str) -> None:
     import shutil
 
     shutil.rmtree(artifacts_folder(site, run), ignore_errors=True)
+
+
+def _note_metric_files(writer: JournalWriter, outputs: Iterable[bytes], *, known: Sightings) -> None:
+    """What the program recorded itself counts more than what it wrote to a file."""
+    values = {key: value for key, value in read_metric_files(outputs).items() if key not in known.metrics}
+    if values:
+        writer.append(journal.SUMMARY, values=values, on="", time=writer.now())
 
 
 def _note_code(site: Site, folder: Path, writer: JournalWriter, *, context: Mapping[str, Any], found: Collected) -> None:

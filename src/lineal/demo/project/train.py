@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import skops.io
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 CATEGORIES = ["carrier", "origin", "dest"]
 NUMBERS = ["month", "weekday", "departure", "arrival", "distance"]
@@ -19,9 +19,9 @@ NUMBERS = ["month", "weekday", "departure", "arrival", "distance"]
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="trees")
-    parser.add_argument("--learning-rate", type=float, default=0.1)
-    parser.add_argument("--depth", type=int, default=3)
+    parser.add_argument("--model", default="tree")
+    parser.add_argument("--depth", type=int, default=6)
+    parser.add_argument("--leaf", type=int, default=50, help="fewest flights in a leaf of the tree")
     parser.add_argument("--strength", type=float, default=1.0, help="inverse regularisation of the linear model")
     parser.add_argument("--extra", default="", help="one more column to learn from")
     parser.add_argument("--seed", type=int, default=7)
@@ -30,9 +30,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def make_model(arguments: argparse.Namespace, numbers: list[str]) -> Pipeline:
     kinds = {
-        "trees": lambda: HistGradientBoostingClassifier(
-            learning_rate=arguments.learning_rate, max_depth=arguments.depth, max_iter=80, early_stopping=False, random_state=arguments.seed
-        ),
+        "tree": lambda: DecisionTreeClassifier(max_depth=arguments.depth, min_samples_leaf=arguments.leaf, random_state=arguments.seed),
         "linear": lambda: LogisticRegression(C=arguments.strength, max_iter=500),
     }
     if arguments.model not in kinds:
