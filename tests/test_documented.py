@@ -146,3 +146,15 @@ def test_the_readme_shows_help_as_it_is() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for shown in re.findall(r"```console\n\$ lineal --help\n(.*?)```", readme, re.DOTALL):
         assert shown == CliRunner().invoke(program(), ["--help"], prog_name="lineal").output
+
+
+def test_every_public_name_of_python_is_documented() -> None:
+    import lineal
+    from lineal.interfaces.sdk.recording import ActiveRun
+
+    documented = text("python.md")
+    for name in set(lineal.__all__) - {"ActiveRun", "__version__"}:
+        assert f"`lineal.{name}" in documented, name
+    for name in vars(ActiveRun):
+        if not name.startswith("_"):
+            assert f"`run.{name}" in documented, name

@@ -21,8 +21,8 @@ MOST_COLUMNS = 5
 
 
 @click.command()
-@click.option("--where", metavar="EXPR", default="", help="Only runs for which this holds, such as: metrics.auc > 0.6 and params.depth = 4")
-@click.option("--order", metavar="KEY", default="", help="Order by this, such as metrics.auc; the highest first, with a leading + the lowest.")
+@click.option("--where", metavar="EXPR", default="", help="Only runs for which this holds, such as: auc > 0.6 and params.depth = 4")
+@click.option("--order", metavar="KEY", default="", help="Order by this, such as loss, or -auc for the highest first.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most this many.")
 @json_option
 def runs(*, where: str, order: str, limit: int, as_json: bool) -> None:
