@@ -135,3 +135,13 @@ def bundle_of(tmp_path: Path) -> Callable[..., Path]:
         return make_bundle(tmp_path / "other", estimator, example)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory, late: Pipeline, flights: pd.DataFrame) -> Iterator[RunningService]:
+    """One service for all tests that only ask and leave it as it was: starting one costs seconds."""
+    service = RunningService(make_bundle(tmp_path_factory.mktemp("standing"), late, flights), "--allow-host", "models.example")
+    try:
+        yield service.wait()
+    finally:
+        service.stop()

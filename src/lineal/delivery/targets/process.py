@@ -20,7 +20,16 @@ from lineal.errors import Conflict, InvalidInput, Unavailable
 MODULE = "lineal.serving"
 BACKLOG = 256
 _STEP_SECONDS = 0.02
-_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+class _Detached(subprocess.Popen[bytes]):
+    """A child that is meant to outlive this process: leaving it running is no mistake to be warned of."""
+
+    def __del__(self) -> None:
+        pass
+
+
+_children: dict[int, _Detached] = {}
 """Services that this process started: they are reaped when they are asked about, so that none stays as a zombie."""
 
 
@@ -61,11 +70,11 @@ class ProcessTarget:
         return True
 
 
-def _spawn(request: ServiceRequest, descriptor: int) -> subprocess.Popen[bytes]:
+def _spawn(request: ServiceRequest, descriptor: int) -> _Detached:
     command = [sys.executable, "-m", MODULE, "--bundle", str(request.bundle.absolute()), "--predictions", str(request.predictions.absolute())]
     try:
         with request.log.open("ab") as log:
-            return subprocess.Popen(
+            return _Detached(
                 [*command, "--host", request.host, "--fd", str(descriptor)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
