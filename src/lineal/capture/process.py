@@ -83,7 +83,7 @@ def run_process(
     try:
         child = subprocess.Popen(list(command), cwd=folder, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     except OSError as error:
-        return _not_started(command[0], error, environment)
+        return _not_started(command[0], error, folder=folder, environment=environment)
     started(child.pid)
     with _forwarding(child.pid) as received:
         reaper = _Reaper(child.pid)
@@ -203,14 +203,19 @@ def _terminal_is_ours() -> bool:
         os.close(terminal)
 
 
-def _not_started(program: str, error: OSError, environment: Mapping[str, str]) -> Outcome:
-    found = shutil.which(program, path=environment.get("PATH"), mode=os.F_OK) is not None
-    if not found or (error.errno == errno.ENOENT and not os.path.exists(program) and "/" in program):
+def _not_started(program: str, error: OSError, *, folder: Path, environment: Mapping[str, str]) -> Outcome:
+    if not _is_there(program, folder, environment):
         return Outcome(exit_code=NOT_FOUND, problem=f"{program}: command not found")
     if error.errno == errno.ENOENT:
         return Outcome(exit_code=NOT_EXECUTABLE, problem=f"{program}: its interpreter was not found")
     reason = "not an executable file" if error.errno == errno.ENOEXEC else (error.strerror or "cannot be executed").lower()
     return Outcome(exit_code=NOT_EXECUTABLE, problem=f"{program}: {reason}")
+
+
+def _is_there(program: str, folder: Path, environment: Mapping[str, str]) -> bool:
+    if "/" in program:
+        return os.path.lexists(folder / program)
+    return shutil.which(program, path=environment.get("PATH"), mode=os.F_OK) is not None
 
 
 def _flush_own_output() -> None:
