@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import resource
 import subprocess
 import sys
 import time
@@ -148,23 +146,23 @@ def test_two_writers_wait_for_one_another(tmp_path: Path) -> None:
     assert TruthLog(tmp_path).count() == 100
 
 
-def test_a_full_disk_keeps_nothing_of_the_file(tmp_path: Path) -> None:
-    log = TruthLog(tmp_path)
+def test_a_full_disk_keeps_nothing_of_the_file(tiny_disk: Path) -> None:
+    log = TruthLog(tiny_disk / "truths")
     log.add([truth(1, 1)], now=T0)
-    whole = (tmp_path / FILE).read_bytes()
-    pid = os.fork()
-    if pid == 0:  # a limit on the size of files, in a process of its own: writing fails half way, as on a full disk
-        import signal
+    whole = (tiny_disk / "truths" / FILE).read_bytes()
+    with pytest.raises(Unavailable) as caught:
+        log.add([truth(number, 1) for number in range(2, 5000)], now=T0)
+    assert caught.value.kind == "disk-full"
+    assert (tiny_disk / "truths" / FILE).read_bytes() == whole
+    assert log.add([truth(2, 1)], now=T0).new == 1
 
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 100, len(whole) + 100))
-        try:
-            log.add([truth(number, 1) for number in range(2, 500)], now=T0)
-        except Unavailable as error:
-            os._exit(0 if error.kind == "truths-unwritable" else 2)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert (tmp_path / FILE).read_bytes() == whole
+
+def test_a_full_disk_from_the_first_byte_on_is_said_too(tiny_disk: Path) -> None:
+    (tiny_disk / "filler").write_bytes(b"x" * 60 * 1024)
+    with pytest.raises(Unavailable) as caught:
+        TruthLog(tiny_disk / "truths").add([truth(number, 1) for number in range(5000)], now=T0)
+    assert caught.value.kind == "disk-full"
+    assert TruthLog(tiny_disk / "truths").count() == 0
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -80,8 +80,7 @@ class LocalMonitors:
         return receipt
 
     def _history(self, name: str) -> History:
-        current = self._deployments.get(name)
-        return self._deployments.history(f"deployment:{current.id}")
+        return self._deployments.history(name)
 
     def _take(self, history: History, rows: Sequence[Row], name: str) -> TruthReceipt:
         from lineal.monitoring.outcomes import typed_truths
