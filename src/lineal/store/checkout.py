@@ -87,7 +87,7 @@ def check_out(store: Repository, root: Digest, folder: bytes, *, index: StatInde
         os.makedirs(folder, exist_ok=True)
         _remove(folder, plan.remove)
     for done, entry in enumerate(plan.write):
-        write_entry(store, entry, os.path.join(folder, entry.path), index=index)
+        write_entry(store, entry, os.path.join(folder, entry.path))
         step(done + 1, len(plan.write))
     return len(plan.write) + len(plan.remove)
 
@@ -99,7 +99,7 @@ def check_out_file(store: Repository, entry: TreeEntry, target: bytes, *, index:
         return 0
     if now is not None and not recorded(now):
         refuse_blocked([entry.path], os.fsdecode(os.path.dirname(target)))
-    write_entry(store, entry, target, index=index)
+    write_entry(store, entry, target)
     return 1
 
 
@@ -116,12 +116,10 @@ def refuse_blocked(blocked: Sequence[bytes], where: str) -> None:
     )
 
 
-def write_entry(store: Repository, entry: TreeEntry, target: bytes, *, index: StatIndex) -> None:
+def write_entry(store: Repository, entry: TreeEntry, target: bytes) -> None:
     """Puts one entry at an absolute path, in one step."""
     if entry.mode in {"file", "executable"}:
         store.write_to(entry.digest, target, executable=entry.mode == "executable")
-        with suppress(FileNotFoundError):
-            index.remember(target, os.lstat(target), entry.digest)
         return
     with translated(target):
         if entry.mode == "folder":

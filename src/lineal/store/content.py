@@ -73,15 +73,20 @@ def extent(objects: Objects, identity: bytes) -> Extent:
     """What the content id leads to.
 
     Raises:
-        Integrity: kind ``missing-content`` or ``damaged-pack``.
+        Integrity: kind ``missing-content``, ``damaged-pack`` or ``damaged-content``.
     """
     kind, data = objects.get(identity)
+    return Extent(identity, len(data), -1) if kind == CHUNK else _listed(identity, data)
+
+
+def pieces(objects: Objects, identity: bytes) -> Iterator[bytes]:
+    """The content's bytes in order, piece by piece; each is compared with its own hash, the whole is not. Raises as `extent` does."""
+    kind, data = objects.get(identity)
     if kind == CHUNK:
-        return Extent(identity, len(data), -1)
-    size, depth, key, checksum = _unpack_root(data)
-    if blake3(data[: ROOT.size - 16]).digest(16) != checksum or kind != LIST:
-        raise _damaged(identity)
-    return Extent(key, size, depth)
+        yield data
+        return
+    for _offset, chunk in chunks_of(objects, _listed(identity, data)):
+        yield chunk
 
 
 def chunks_of(objects: Objects, found: Extent, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
@@ -107,10 +112,10 @@ def keys_of(objects: Objects, identity: bytes) -> Iterator[bytes]:
 
 def read(objects: Objects, identity: bytes) -> bytes:
     """The whole content, compared with its id."""
-    found = extent(objects, identity)
-    if found.depth < 0:
-        return objects.get(identity)[1]
-    data = b"".join(chunk for _offset, chunk in chunks_of(objects, found))
+    kind, data = objects.get(identity)
+    if kind == CHUNK:
+        return data
+    data = b"".join(chunk for _offset, chunk in chunks_of(objects, _listed(identity, data)))
     if blake3(data).digest() != identity:
         raise _damaged(identity)
     return data
@@ -226,9 +231,11 @@ def _pack_root(size: int, depth: int, key: bytes) -> bytes:
     return body + blake3(body).digest(16)
 
 
-def _unpack_root(data: bytes) -> tuple[int, int, bytes, bytes]:
-    size, depth, key, checksum = ROOT.unpack(data)
-    return size, depth, key, checksum
+def _listed(identity: bytes, root: bytes) -> Extent:
+    if len(root) != ROOT.size or blake3(root[: ROOT.size - 16]).digest(16) != root[ROOT.size - 16 :]:
+        raise _damaged(identity)
+    size, depth, key, _checksum = ROOT.unpack(root)
+    return Extent(key, size, depth)
 
 
 def _damaged(identity: bytes) -> Integrity:

@@ -75,23 +75,25 @@ def digest_file(path: bytes) -> tuple[Digest, os.stat_result]:
     return blake3_digest(hasher.digest()), before
 
 
-def write_file(pieces: Iterable[bytes], path: bytes, *, executable: bool) -> None:
-    """Writes a file beside its place and renames it, so that nobody ever sees half of it."""
-    folder, name = os.path.split(path)
+def write_file(pieces: Iterable[bytes], path: bytes, *, executable: bool) -> os.stat_result:
+    """Writes a file beside its place and renames it, so that nobody ever sees half of it; returns its stat."""
+    folder = os.path.dirname(path)
     temporary = os.path.join(folder, b".lineal-" + secrets.token_hex(8).encode())
     with translated(path):
-        if folder:
-            os.makedirs(folder, exist_ok=True)
+        descriptor = _create(temporary, 0o777 if executable else 0o666)  # less the user's umask
         try:
-            mode = 0o777 if executable else 0o666  # less the user's umask
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-            with open(descriptor, "wb", buffering=0) as file:
+            try:
                 for piece in pieces:
-                    _write_all(file.write, piece)
-            os.replace(temporary, os.path.join(folder, name))
-        finally:
-            with suppress(FileNotFoundError):
+                    _write_all(descriptor, piece)
+                status = os.fstat(descriptor)
+            finally:
+                os.close(descriptor)
+            os.rename(temporary, path)
+        except BaseException:
+            with suppress(OSError):
                 os.unlink(temporary)
+            raise
+    return status
 
 
 class readable:  # noqa: N801 - reads as the function it is; a generator would cost more than opening a small file
@@ -151,7 +153,16 @@ def _put(objects: Objects, descriptor: int, size: int, observe: Observer | None)
         return content.put_stream(objects, read_into)
 
 
-def _write_all(write: Callable[[memoryview], int], piece: bytes) -> None:
-    view = memoryview(piece)
-    while view:
-        view = view[write(view) :]
+def _create(path: bytes, mode: int) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, mode)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, flags, mode)
+
+
+def _write_all(descriptor: int, piece: bytes) -> None:
+    written = os.write(descriptor, piece)
+    while written < len(piece):
+        written += os.write(descriptor, memoryview(piece)[written:])

@@ -111,8 +111,7 @@ class Repository:
 
     def chunks(self, digest: Digest) -> Iterator[bytes]:
         """The content in pieces, for passing on without holding all of it."""
-        found = content.extent(self._objects, raw_hash(digest))
-        return (chunk for _offset, chunk in content.chunks_of(self._objects, found))
+        return content.pieces(self._objects, raw_hash(digest))
 
     def write_to(self, digest: Digest, path: bytes | Path, *, executable: bool = False) -> None:
         """Writes the content to a file, replacing it in one step."""

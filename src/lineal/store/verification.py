@@ -207,7 +207,7 @@ def _keys(walk: _Walk, identity: bytes) -> Iterator[bytes]:
 def _reread(objects: Objects, entry: TreeEntry) -> str:
     hasher = blake3()
     try:
-        for _offset, chunk in content.chunks_of(objects, content.extent(objects, raw_hash(entry.digest))):
+        for chunk in content.pieces(objects, raw_hash(entry.digest)):
             hasher.update(chunk)
     except LinealError as error:
         return error.message

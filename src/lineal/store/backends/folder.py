@@ -68,10 +68,10 @@ class FolderBackend:
 
     def list(self, prefix: str) -> Iterator[str]:
         """Keys in order; see `Backend.list`."""
-        folder = self._folder / prefix if prefix.endswith("/") else (self._folder / prefix).parent
+        folder = self._folder / prefix.rpartition("/")[0]
         for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
             key = path.relative_to(self._folder).as_posix()
-            if key.startswith(prefix) and path.is_file():
+            if key.startswith(prefix) and key != _LOCK and not key.startswith(_TEMPORARY + "/") and path.is_file():
                 yield key
 
     def delete(self, key: str) -> None:
