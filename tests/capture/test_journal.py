@@ -332,3 +332,15 @@ def test_a_journal_cannot_be_begun_on_a_full_disk_and_leaves_nothing(small_disk:
         begin(small_disk / "run")
     assert caught.value.kind == "disk-full"
     assert journal_paths(small_disk / "run") == []
+
+
+def test_calls_with_differing_names_and_thousands_of_names_come_back(tmp_path: Path) -> None:
+    writer = begin(tmp_path)
+    writer.point({"a": 1.0}, 0)
+    writer.point({"b": 2.0, "a": 3.0}, None)
+    writer.point({f"n{number}": float(number) for number in range(70_000)}, 5)
+    writer.close()
+    assert values(tmp_path, "a") == [1.0, 3.0]
+    assert values(tmp_path, "b") == [2.0]
+    assert values(tmp_path, "n69999") == [69_999.0]
+    assert steps(tmp_path)[:3] == [0, 0, 1]

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from lineal.capture.identity import process_identity
-from lineal.capture.points import Point, PointEncoder
+from lineal.capture.points import PointEncoder, calls_of
 from lineal.capture.writing import FrameFile
 from lineal.errors import Unavailable
 from lineal.records import frames, journal
@@ -83,7 +83,7 @@ class JournalWriter:
         self._begin = dict(begin or {})
         self._flush_seconds = flush_seconds
         self._beat_us = int(beat_seconds * 1_000_000)
-        self._capacity = capacity
+        self._capacity = capacity * 3
         self._parent = ""
         self._reset()
         if not self._open():
@@ -122,7 +122,7 @@ class JournalWriter:
         """Queues one point for each of ``values``; keeps the mapping. Without a step, each name counts up by itself."""
         waiting = self._points
         if len(waiting) < self._capacity and not self._closed:
-            waiting.append((self._clock(), step, values))
+            waiting += (self._clock(), step, values)  # flat, in one atomic step: no tuple stays for the garbage collector to visit
         else:
             self._lost += len(values)
 
@@ -157,7 +157,7 @@ class JournalWriter:
         """State that belongs to one process."""
         self._pid = os.getpid()
         self._id = f"{self._pid}-{self._entropy(8).hex()}"
-        self._points: list[Point] = []
+        self._points: list[Any] = []  # time, step, values; time, step, values; …
         self._entries: list[bytes] = []
         self._columns = PointEncoder(rank=self.rank)
         self._file = FrameFile(self.path)
@@ -206,7 +206,7 @@ class JournalWriter:
             return True
         if not self._opened:
             self._open()
-        for payload, count in self._columns.encode(points):
+        for payload, count in self._columns.encode(calls_of(points)):
             if not self._file.add_points(frames.frame(payload)):
                 self._lost += count
         for payload in [*entries, *self._beat()]:

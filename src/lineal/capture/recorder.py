@@ -118,10 +118,13 @@ class JournalRecorder:
             raise self._over()
         if step is not None and (type(step) is not int or step.bit_length() > _STEP_BITS):
             step = _whole(step)
+        numbers = {}
         try:
-            self._point({key: float(value) for key, value in values.items()}, step)
+            for key, value in values.items():  # a plain loop: a comprehension costs a frame, and this is called for every step of a training
+                numbers[key] = value if type(value) is float else float(value)
         except (TypeError, ValueError) as error:
             raise _not_a_number(values) from error
+        self._point(numbers, step)
 
     def summary(self, values: Mapping[str, float], on: str) -> None:
         """Records final figures; ``on`` names the data they are of, such as ``test``. Raises like `log`."""
