@@ -322,6 +322,7 @@ def test_replaced_data_runs_what_lies_between_again_first(bench: Bench) -> None:
     bench.datasets.add(bench.folder / "data", name="numbers")
     bench.run("sum.py")
     train = bench.run("train.py")
+    assert [use.path for use in train.inputs] == ["out/sum.csv"], bench.runs.get(train.id)
     bench.write("data/a.csv", TABLE.replace("30", "31"))
     bench.datasets.add(bench.folder / "data", name="numbers")
     assert bench.again(train).verdict is Verdict.IDENTICAL
@@ -340,3 +341,12 @@ def test_data_that_a_run_does_not_stand_on_cannot_stand_in(bench: Bench) -> None
     with pytest.raises(InvalidInput) as refused:
         bench.again(run, other="other@1")
     assert refused.value.kind == "unused-dataset"
+
+
+@pytest.mark.parametrize("path", ["data", "data/a.csv"])
+def test_a_run_that_reads_a_dataset_stands_on_it_and_not_on_the_source_behind_it(bench: Bench, path: str) -> None:
+    bench.commit()
+    bench.datasets.add(bench.folder / path, name="numbers")
+    run = bench.run("sum.py")
+    assert [use.dataset for use in run.inputs] == ["numbers@1"]
+    assert bench.again(run).verdict is Verdict.IDENTICAL

@@ -130,7 +130,7 @@ def _source(site: Site, connection: Connection, version: DatasetVersion, locatio
         kind="source",
         label=label,
         digest=digest,
-        at=version.created_at,
+        at=version.created_at - 1,  # it was there before its import: runs that read these bytes tie to the dataset, the later of the two
         root=location.root,
         path=location.path,
         size=size,
