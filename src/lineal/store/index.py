@@ -97,11 +97,12 @@ class Index:
         if len(new.packs) >= LOOSE_PACKS:
             self._merge(new)
 
-    def rebuild(self, packs: Iterable[str]) -> None:
-        """Makes the index anew from the packs' own footers, for when it is damaged."""
-        raw = self._backend.fetch(HEAD_KEY)
-        loose = tuple(packs)
-        self._swap(IndexHead(segments=self._write(map(self._pack, loose))), raw)
+    @classmethod
+    def rebuild(cls, backend: Backend, packs: Iterable[str]) -> None:
+        """Makes the index anew from the packs' own footers, for when it is damaged; what it was does not matter."""
+        backend.swap(HEAD_KEY, None, expected=backend.fetch(HEAD_KEY))
+        index = cls(backend)
+        index._swap(IndexHead(segments=index._write(map(index._pack, packs))), None)
 
     def packs(self) -> frozenset[str]:
         """The names of all packs that the index finds something in."""

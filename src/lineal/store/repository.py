@@ -52,6 +52,13 @@ class Repository:
         check_format(backend)
         return cls(backend, project_id)
 
+    @staticmethod
+    def mend_index(path: Path) -> int:
+        """Makes the index of the store in a folder anew from its packs, also where it cannot be opened; returns how many packs it has then."""
+        from lineal.store.verification import rebuild_index
+
+        return rebuild_index(FolderBackend(path))
+
     def close(self) -> None:
         """Gives back what is held open."""
         self._objects.close()
@@ -185,7 +192,9 @@ class Repository:
         """Makes the index anew from the packs themselves; returns how many packs it has now."""
         from lineal.store.verification import rebuild_index
 
-        return rebuild_index(self._objects)
+        count = rebuild_index(self._backend)
+        self._objects.refresh()
+        return count
 
 
 class _Nodes:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 from blake3 import blake3
 
-from lineal.errors import LinealError
+from lineal.errors import Integrity, LinealError
 from lineal.records.dataset import TreeEntry, VerifyReport
 from lineal.records.digest import Digest, blake3_digest, raw_hash
 from lineal.store import content
+from lineal.store.backends.interface import Backend
 from lineal.store.commits import decode_commit
+from lineal.store.index import HEAD_KEY, Index
 from lineal.store.objects import Objects
-from lineal.store.packs import CHUNK, HEAD, RECORD, decode_block, pack_key, read_footer
+from lineal.store.packs import CHUNK, RECORD, decode_block, pack_key, read_footer
 from lineal.store.refs import Refs
 from lineal.store.tree import Trees
 
@@ -50,17 +52,16 @@ def verify_tree(objects: Objects, trees: Trees, root: Digest, *, progress: Progr
     return VerifyReport(subject=root, objects=seen, bytes=size, damaged=tuple(damaged))
 
 
-def rebuild_index(objects: Objects) -> int:
-    """Makes the index anew from all packs whose list of objects is sound; returns how many those are."""
-    names = [name for name in pack_names(objects) if not _footer_problem(objects, name)]
-    objects.index.rebuild(names)
+def rebuild_index(backend: Backend) -> int:
+    """Makes the index anew from all packs whose list of objects is sound; returns how many those are. Nobody should write meanwhile."""
+    names = [name for name in pack_names(backend) if _has_footer(backend, name)]
+    Index.rebuild(backend, names)
     return len(names)
 
 
-def pack_names(objects: Objects) -> list[str]:
+def pack_names(backend: Backend) -> list[str]:
     """Every pack that is there, whether the index knows it or not."""
-    keys = objects.backend.list("packs/")
-    return [key.rpartition("/")[2].removesuffix(".pack") for key in keys if key.endswith(".pack")]
+    return [key.rpartition("/")[2].removesuffix(".pack") for key in backend.list("packs/") if key.endswith(".pack")]
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ class _Walk:
 
 
 def _check_packs(objects: Objects, found: _Findings) -> None:
-    names = pack_names(objects)
+    names = pack_names(objects.backend)
     for done, name in enumerate(names):
         found.progress("packs", done, len(names))
         view = objects.backend.view(pack_key(name))
@@ -123,7 +124,9 @@ def _broken_objects(view: memoryview, name: str, found: _Findings) -> set[bytes]
 
 
 def _check_index(objects: Objects, found: _Findings) -> None:
-    there = set(pack_names(objects))
+    there = set(pack_names(objects.backend))
+    if there and not objects.backend.exists(HEAD_KEY):
+        found.damaged.append("the head of the index is missing")
     for key, name in objects.index.files():
         try:
             actual = blake3(objects.backend.view(key)).hexdigest()
@@ -138,13 +141,12 @@ def _check_index(objects: Objects, found: _Findings) -> None:
         found.damaged.append(error.message)
 
 
-def _footer_problem(objects: Objects, name: str) -> str:
+def _has_footer(backend: Backend, name: str) -> bool:
     try:
-        view = objects.backend.view(pack_key(name))
-        read_footer(view, name)
-    except LinealError as error:
-        return error.message
-    return "" if bytes(view[:4]) == b"LNLP" and len(view) > HEAD.size else "its head is not a pack's"
+        read_footer(backend.view(pack_key(name)), name)
+    except Integrity:
+        return False
+    return True
 
 
 def _check_ref(walk: _Walk, refs: Refs, name: str) -> None:
