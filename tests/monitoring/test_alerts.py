@@ -57,6 +57,12 @@ def test_a_metric_must_be_worse_by_more_than_chance_and_more_than_a_trifle(
     assert bool(found) is alerted
 
 
+def test_a_reference_that_is_uncertain_itself_must_not_overlap() -> None:
+    june = quality({"recall": (0.035, 0.004)})
+    assert quality_alerts(june, {"recall": 0.042}, "in April")
+    assert not quality_alerts(june, {"recall": 0.042}, "in April", intervals={"recall": (0.038, 0.047)})
+
+
 def test_few_outcomes_raise_no_alarm() -> None:
     assert quality_alerts(quality({"log_loss": (0.9, 0.01)}, known=150), {"log_loss": 0.5}, "x") == []
     assert calibration_alerts(quality({"mean_score": (0.2, 0), "base_rate": (0.31, 0.01)}, known=150, base_rate=0.31)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from lineal.monitoring.drift import LARGE
 from lineal.monitoring.quality import lower_is_better
@@ -27,12 +28,20 @@ def drift_alerts(drift: Iterable[Drift], predictions: Drift | None) -> list[str]
     return found
 
 
-def quality_alerts(quality: Quality, reference: Mapping[str, float], origin: str, *, tolerance: float = QUALITY_TOLERANCE) -> list[str]:
+def quality_alerts(
+    quality: Quality,
+    reference: Mapping[str, float],
+    origin: str,
+    *,
+    intervals: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+    tolerance: float = QUALITY_TOLERANCE,
+) -> list[str]:
     """One sentence per metric whose interval lies wholly on the worse side of its reference, by more than the tolerance.
 
     Args:
         reference: metrics to compare with; names may have a prefix such as ``test/``.
         origin: what they are of, such as ``training``.
+        intervals: of the reference, where it is itself uncertain: then the two must not overlap.
         tolerance: as a share of the reference; for an AUC of what it has above 0.5, a coin's.
     """
     if quality.known < FEWEST_KNOWN:
@@ -43,8 +52,9 @@ def quality_alerts(quality: Quality, reference: Mapping[str, float], origin: str
         if lower is None or before is None or name not in quality.intervals:
             continue
         low, high = quality.intervals[name]
+        first, last = intervals.get(name, (before, before))
         scale = abs(before - 0.5) if name == "auc" else abs(before)
-        worse, beyond = (value - before, low > before) if lower else (before - value, high < before)
+        worse, beyond = (value - before, low > last) if lower else (before - value, high < first)
         if beyond and worse > tolerance * scale:
             found.append(f"{name} is {value:.3f} ({low:.3f} to {high:.3f}), worse than {before:.3f} {origin}")
     return found

@@ -98,12 +98,12 @@ class WindowedTraffic:
         ]
 
     @cached_property
-    def _first_quality(self) -> tuple[str, Mapping[str, float]]:
-        """The first window whose quality can be compared with: its label and metrics."""
+    def _first_quality(self) -> tuple[str, Quality | None]:
+        """The first window whose quality can be compared with, and its label."""
         for span, quality in zip(self._spans, self._qualities, strict=True):
             if quality is not None and quality.known >= alerts.FEWEST_KNOWN:
-                return span.label, quality.metrics
-        return "", {}
+                return span.label, quality
+        return "", None
 
     def _measure(self, model: str, drift: list[tuple[Drift, ...]], predictions: list[Drift | None]) -> None:
         """Fills in the drift of the windows that ``model`` answered most of: inputs of all rows, predictions of its own."""
@@ -139,16 +139,15 @@ class WindowedTraffic:
 
     def _quality_alerts(self, number: int, quality: Quality) -> list[str]:
         """Against the metrics of the model's run where it has them, else against the first window."""
-        model = self._main_models[number]
-        reference, first = self._references[model], self._first_quality
-        known = {name: value for name in quality.metrics if (value := alerts.reference_value(reference.metrics, name)) is not None}
-        rest = {name: value for name, value in first[1].items() if name not in known} if first[0] != self._spans[number].label else {}
-        tolerance = self._bounds.quality_tolerance
-        return [
-            *alerts.quality_alerts(quality, known, f"of the run behind {model}", tolerance=tolerance),
-            *alerts.quality_alerts(quality, rest, f"in {first[0]}", tolerance=tolerance),
-            *alerts.calibration_alerts(quality),
-        ]
+        model, tolerance = self._main_models[number], self._bounds.quality_tolerance
+        metrics = self._references[model].metrics
+        known = {name: value for name in quality.metrics if (value := alerts.reference_value(metrics, name)) is not None}
+        found = alerts.quality_alerts(quality, known, f"of the run behind {model}", tolerance=tolerance)
+        label, first = self._first_quality
+        if first is not None and first is not quality:
+            rest = {name: value for name, value in first.metrics.items() if name not in known}
+            found += alerts.quality_alerts(quality, rest, f"in {label}", intervals=first.intervals, tolerance=tolerance)
+        return found + alerts.calibration_alerts(quality)
 
 
 def unjudged(traffic: Traffic, reference: Reference, asked: Sequence[str]) -> dict[str, str]:
