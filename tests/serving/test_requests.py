@@ -117,3 +117,13 @@ def test_a_body_of_another_shape_is_told(body: bytes, kind: str) -> None:
 def test_too_many_rows_are_refused() -> None:
     error = problem({"instances": [GOOD] * 16_385})
     assert (error.kind, error.status) == ("too-many-instances", 413)
+
+
+def test_keys_name_the_callers_own_rows() -> None:
+    signature = Signature(inputs=(Column(name="x", type="float"),), outputs=(Column(name="y", type="float"),))
+    reader = RequestReader(signature, "m@1")
+    assert reader.read(b'{"instances": [{"x": 1}, {"x": 2}], "keys": ["a:1", "a:2"]}').keys == ["a:1", "a:2"]
+    for keys in (b'["a"]', b"[1, 2]", b'"ab"', b'["a", "' + b"b" * 300 + b'"]'):
+        with pytest.raises(Problem) as caught:
+            reader.read(b'{"instances": [{"x": 1}, {"x": 2}], "keys": ' + keys + b"}")
+        assert caught.value.kind == "bad-keys"

@@ -61,6 +61,7 @@ class Prediction:
         inputs: by feature name, as they came in after the schema check.
         output: the prediction; for a classifier the label.
         score: probability of the positive class for a binary classifier, else None.
+        key: the caller's own name of the row, such as its line in a file, or empty.
         truth: the label that came later, or None.
         truth_at: when the truth was known, or None.
     """
@@ -75,6 +76,7 @@ class Prediction:
     score: float | None = None
     truth: Any = None
     truth_at: int | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

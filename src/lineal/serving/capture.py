@@ -36,7 +36,7 @@ class FrameHead(msgspec.Struct, frozen=True, array_like=True):
         event, recorded: smallest and largest time, microseconds UTC.
         span: smallest and largest id, 16 bytes each.
         ids: 16 bytes each.
-        columns: `encode_columns` of ``event recorded output score`` and ``f:<feature>`` each.
+        columns: `encode_columns` of ``event recorded output score key`` and ``f:<feature>`` each.
     """
 
     rows: int
@@ -59,6 +59,7 @@ class AnsweredRows:
     features: Mapping[str, Sequence[Any]]
     output: Sequence[Any]
     score: Sequence[float] | None
+    keys: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +273,7 @@ def _pieces(rows: AnsweredRows) -> list[AnsweredRows]:
             features={name: values[cut] for name, values in rows.features.items()},
             output=rows.output[cut],
             score=None if rows.score is None else rows.score[cut],
+            keys=None if rows.keys is None else rows.keys[cut],
         )
         for cut in cuts
     ]
@@ -283,6 +285,8 @@ def _payload(rows: Sequence[AnsweredRows]) -> bytes:
     columns: dict[str, Sequence[Any]] = {"event": event, "recorded": recorded, "output": [value for item in rows for value in item.output]}
     if any(item.score is not None for item in rows):
         columns["score"] = [value for item in rows for value in (item.score if item.score is not None else [None] * len(item.ids))]
+    if any(item.keys is not None for item in rows):
+        columns["key"] = [key for item in rows for key in (item.keys if item.keys is not None else [None] * len(item.ids))]
     for name in rows[0].features:
         columns[f"f:{name}"] = [value for item in rows for value in item.features[name]]
     ids = [bytes.fromhex(identifier.replace("-", "")) for item in rows for identifier in item.ids]

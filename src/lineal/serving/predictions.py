@@ -59,6 +59,7 @@ class CapturedPrediction:
     inputs: Mapping[str, Any]
     output: Any
     score: float | None
+    key: str = ""
 
 
 class PredictionLog:
@@ -172,6 +173,7 @@ def _rows(head: FrameHead) -> Iterator[CapturedPrediction]:
     columns = {name: values.tolist() for name, values in decode_columns(head.columns).items()}
     features = {name[2:]: values for name, values in columns.items() if name.startswith("f:")}
     scores = columns.get("score") or [None] * head.rows
+    keys = columns.get("key") or [None] * head.rows
     for row in range(head.rows):
         yield CapturedPrediction(
             id=id_text(head.ids[16 * row : 16 * row + 16]),
@@ -181,6 +183,7 @@ def _rows(head: FrameHead) -> Iterator[CapturedPrediction]:
             inputs={name: _missing_is_none(values[row]) for name, values in features.items()},
             output=columns["output"][row],
             score=_missing_is_none(scores[row]),
+            key=keys[row] or "",
         )
 
 

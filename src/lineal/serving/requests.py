@@ -14,6 +14,7 @@ from lineal.records.model import Column, Signature
 
 MOST_INSTANCES = 16_384
 MOST_NAMED = 8
+LONGEST_KEY = 256
 _PYTHON_TYPES: Mapping[str, Any] = {"float": float, "int": int | float, "bool": bool, "string": str}
 _EARLIEST_US = 100_000_000_000_000
 """Times before March 1973 are seconds or milliseconds by mistake."""
@@ -36,11 +37,13 @@ class PredictRequest:
         rows: how many instances.
         columns: per input of the signature its values, None for missing.
         event: microseconds UTC per row, or None where the request says nothing.
+        keys: the caller's own name of each row, or None where the request gives none.
     """
 
     rows: int
     columns: Mapping[str, Sequence[Any]]
     event: Sequence[int] | None
+    keys: Sequence[str] | None = None
 
 
 class RequestReader:
@@ -58,7 +61,7 @@ class RequestReader:
         """The request in a JSON body.
 
         Raises:
-            Problem: kinds ``malformed``, ``no-instances``, ``too-many-instances``, ``bad-event-time``, or, for features that do not fit,
+            Problem: kinds ``malformed``, ``no-instances``, ``too-many-instances``, ``bad-event-time``, ``bad-keys``, or, for features that do not fit,
                 ``missing-feature``, ``unknown-feature`` or ``wrong-type`` (the first of these that occurs; the message names all).
         """
         try:
@@ -74,7 +77,9 @@ class RequestReader:
             if float in set(map(type, columns[name])):
                 columns[name] = self._integers(columns[name], body)
         event = None if request.event_time is None else event_times(request.event_time, rows)
-        return PredictRequest(rows=rows, columns=columns, event=event)
+        if request.keys is not None:
+            _check_keys(request.keys, rows)
+        return PredictRequest(rows=rows, columns=columns, event=event, keys=request.keys)
 
     def _integers(self, values: Sequence[Any], body: bytes) -> Sequence[Any]:
         """Whole floats as integers: many clients have no other numbers."""
@@ -90,12 +95,14 @@ class RequestReader:
             return Problem(f"the body is not JSON: {error}", kind="malformed", status=400)
         if not isinstance(request, dict) or not isinstance(request.get("instances"), list):
             return Problem('the body must be an object with a list of "instances"', kind="malformed")
-        unknown = sorted(set(request) - {"instances", "event_time"})
+        unknown = sorted(set(request) - {"instances", "event_time", "keys"})
         if unknown:
-            return Problem(f'the body has {", ".join(unknown)}; it takes "instances" and "event_time"', kind="malformed")
+            return Problem(f'the body has {", ".join(unknown)}; it takes "instances", "event_time" and "keys"', kind="malformed")
         if not all(isinstance(row, dict) for row in request["instances"]):
             return Problem('each of "instances" must be an object of feature and value', kind="malformed")
         errors = check_rows(self._signature, request["instances"])
+        if not errors and not _are_texts(request.get("keys")):
+            return Problem('"keys" must be a list of texts, one per instance', kind="bad-keys")
         if not errors:
             return Problem('"event_time" must be an ISO 8601 text or microseconds since 1970, one or a list of them', kind="bad-event-time")
         return Problem(_sentence(errors, self._signature, self._model), kind=errors[0]["kind"], errors=errors)
@@ -156,7 +163,9 @@ def _request_type(signature: Signature) -> Any:
     names = {f"f{place}": column.name for place, column in enumerate(signature.inputs)}
     instance = msgspec.defstruct("Instance", fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False)
     times = str | int | list[str | int] | None
-    return msgspec.defstruct("Request", [("instances", list[instance]), ("event_time", times, None)], forbid_unknown_fields=True)  # type: ignore[valid-type]
+    keys = list[str] | None
+    fields_of_request: list[Any] = [("instances", list[instance]), ("event_time", times, None), ("keys", keys, None)]  # type: ignore[valid-type]
+    return msgspec.defstruct("Request", fields_of_request, forbid_unknown_fields=True)
 
 
 def _check_count(rows: int) -> None:
@@ -164,6 +173,17 @@ def _check_count(rows: int) -> None:
         raise Problem('"instances" is empty: there is nothing to predict', kind="no-instances")
     if rows > MOST_INSTANCES:
         raise Problem(f"{rows} instances in one request; at most {MOST_INSTANCES} are taken", kind="too-many-instances", status=413)
+
+
+def _check_keys(keys: Sequence[str], rows: int) -> None:
+    if len(keys) != rows:
+        raise Problem(f'"keys" has {len(keys)} entries for {rows} instances', kind="bad-keys")
+    if any(len(key) > LONGEST_KEY for key in keys):
+        raise Problem(f"a key is longer than {LONGEST_KEY} characters", kind="bad-keys")
+
+
+def _are_texts(keys: Any) -> bool:
+    return keys is None or (isinstance(keys, list) and all(isinstance(key, str) for key in keys))
 
 
 def _missing(column: Column, *, null: bool) -> dict[str, str]:

@@ -122,6 +122,7 @@ class Service:
                 features=request.columns,
                 output=answers.output,
                 score=answers.score,
+                keys=request.keys,
             )
         )
         self._measures.predictions += request.rows
@@ -147,7 +148,7 @@ class Service:
                 "signature": manifest.signature,
                 "example": {"instances": [{column.name: _sample(column.type, column.categories) for column in manifest.signature.inputs}]},
                 "docs": {
-                    "POST /predict": 'body {"instances": [{feature: value}], "event_time": ISO 8601 or microseconds, one or a list}; '
+                    "POST /predict": 'body {"instances": [{feature: value}], "event_time": ISO 8601 or microseconds, one or a list, "keys": [your own name of each row]}; '
                     "answers predictions, scores, prediction_ids and model",
                     "GET /health": "whether the process answers",
                     "GET /ready": "whether predictions are taken",

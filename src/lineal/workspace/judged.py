@@ -43,6 +43,7 @@ def _joined(deployment: Deployment, log: TruthLog, some: Sequence[CapturedPredic
             inputs=row.inputs,
             output=row.output,
             score=row.score,
+            key=row.key,
             truth=truth.labels[place],
             truth_at=int(truth.known_at[place]) if truth.known[place] else None,
         )

@@ -45,7 +45,7 @@ def _with(node: Node, facts: Mapping[str, Any]) -> Node:
 
 
 def _prediction_facts(prediction: Prediction) -> dict[str, Any]:
-    names = ("model", "event_at", "recorded_at", "inputs", "output", "score", "truth", "truth_at")
+    names = ("model", "event_at", "recorded_at", "inputs", "output", "score", "truth", "truth_at", "key")
     return {name: getattr(prediction, name) for name in names}
 
 
