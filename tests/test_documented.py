@@ -77,6 +77,15 @@ def test_every_setting_is_documented_with_its_default_and_variable() -> None:
         assert setting.meaning in rows[setting.name]
 
 
+def test_every_setting_that_is_asked_for_exists() -> None:
+    known = {setting.name for setting in SETTINGS}
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for name in re.findall(r"settings(?:\.get\(|\[)[\"']([\w.]+)[\"']", path.read_text(encoding="utf-8")):
+            assert name in known, f"{path.name} asks for {name}"
+        for name in re.findall(r"SETTING = [\"']([\w.]+)[\"']", path.read_text(encoding="utf-8")):
+            assert name in known, f"{path.name} asks for {name}"
+
+
 def test_every_error_kind_is_documented() -> None:
     documented = set(re.findall(r"^\| `([a-z0-9-]+)` \|", text("errors.md"), re.MULTILINE))
     existing = {kind for kind, _path in error_kinds()}

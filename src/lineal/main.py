@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from lineal.interfaces.cli.program import Entry, Program
@@ -63,6 +65,8 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
 
 def main() -> None:
     """The entry point."""
+    if sys.platform == "win32":
+        sys.exit("error: Lineal runs on Linux and macOS\n  On Windows use WSL: https://learn.microsoft.com/windows/wsl")
     program().main(prog_name="lineal")
 
 

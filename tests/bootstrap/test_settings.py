@@ -60,6 +60,7 @@ def test_an_unknown_setting_names_file_key_and_the_nearest(tmp_path: Path) -> No
         '[ui]\nport = "x"\n',
         "[ui]\nport = -1\n",
         "[ui]\nport = true\n",
+        "[monitoring]\nlowest_coverage = 1.5\n",
         '[capture]\nmax_file_bytes = "9 apples"\n',
         "[user]\nname = 3\n",
         "[ui]\ningest_seconds = nan\n",

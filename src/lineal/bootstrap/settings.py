@@ -30,7 +30,7 @@ class Setting:
 
     Attributes:
         name: ``section.key``, as in ``lineal.toml``.
-        type: ``text``, ``count``, ``seconds``, ``size``, ``switch`` or ``list``.
+        type: ``text``, ``count``, ``seconds``, ``share``, ``size``, ``switch`` or ``list``.
         default: already typed.
         meaning: one sentence for docs/reference/settings.md.
     """
@@ -78,6 +78,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(name="capture.variables", type="list", default=(), meaning="Environment variables to record besides the built-in list."),
     Setting(
+        name="data.diff_max_bytes",
+        type="size",
+        default=256 * 1024 * 1024,
+        meaning="Tables up to this size are compared row by row; of larger ones only that they differ.",
+    ),
+    Setting(
         name="runs.heartbeat_seconds",
         type="count",
         default=120,
@@ -85,6 +91,18 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(name="stop.grace_seconds", type="seconds", default=10.0, meaning="How long lineal stop waits before it kills."),
     Setting(name="serving.start_seconds", type="seconds", default=60.0, meaning="How long lineal deploy waits for a new service to answer."),
+    Setting(
+        name="monitoring.quality_tolerance",
+        type="share",
+        default=0.05,
+        meaning="A metric that is worse than the model's own by less than this share of it is no alert, however sure it is.",
+    ),
+    Setting(
+        name="monitoring.lowest_coverage",
+        type="share",
+        default=0.5,
+        meaning="A window in which the truth of a smaller share of the predictions is known is an alert.",
+    ),
     Setting(name="ui.port", type="count", default=8400, meaning="Port of the pages; the next free one is taken where it is in use."),
     Setting(name="ui.hosts", type="list", default=(), meaning="Names that the pages answer to besides localhost, without port."),
     Setting(name="ui.ingest_seconds", type="seconds", default=1.0, meaning="How often the pages look for news of runs."),
@@ -220,6 +238,13 @@ def _seconds(value: Any) -> float:
     return number
 
 
+def _share(value: Any) -> float:
+    number = _seconds(value)
+    if number > 1:
+        raise ValueError
+    return number
+
+
 def _size(value: Any) -> int:
     if not isinstance(value, str):
         return _count(value)
@@ -247,6 +272,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "text": _text,
     "count": _count,
     "seconds": _seconds,
+    "share": _share,
     "size": _size,
     "switch": _switch,
     "list": _list,
@@ -255,6 +281,7 @@ _WANTED = {
     "text": "a text",
     "count": "a whole number, 0 or more",
     "seconds": "a number of seconds, 0 or more",
+    "share": "a number from 0 to 1",
     "size": "a number of bytes, or a text such as 1 GB or 64 MiB",
     "switch": "true or false",
     "list": "a list of texts",

@@ -22,6 +22,7 @@ from lineal.workspace.site import Site
 WORKS = "works"
 LIMITED = "limited"
 MISSING = "missing"
+STATES = (WORKS, LIMITED, MISSING)
 
 LOW_SPACE = 1_000_000_000
 SLOW_SYNC_SECONDS = 0.05
