@@ -227,6 +227,8 @@ class _Collection:
 def _items_of(sighting: Sighting, place: Place) -> Iterator[Item]:
     now = look(sighting.path)
     for direction, role in sighting.declared.items():
+        if direction == "output" and now is None:
+            continue  # it was never written: `missing_outputs` tells
         for path in _files_below(sighting.path, now, place):
             yield _declared(sighting, direction, role, path=path, place=place)
     if not sighting.declared or set(sighting.declared) == {"output"}:
@@ -241,7 +243,7 @@ def _seen_items(sighting: Sighting, now: StatKey | None, place: Place) -> Iterat
     if now is not None and written and "output" not in sighting.declared:
         for path in _files_below(sighting.path, now, place):
             yield _seen("output", sighting, path, place)
-    if _was_read_first(sighting) and not (sighting.named and written):
+    if _was_read_first(sighting) and not (written and sighting.read_at is None):
         if now is not None and is_folder(now):
             for path in _files_below(sighting.path, now, place):
                 yield _seen("input", sighting, path, place)

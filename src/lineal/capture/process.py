@@ -148,8 +148,8 @@ def _copy(selector: selectors.BaseSelector, key: selectors.SelectorKey, sink: Ca
     if not piece:
         selector.unregister(key.fileobj)
         return
+    sink(piece)  # first, so that whatever a reader has seen is recorded
     _write_through(key.data, piece)
-    sink(piece)
 
 
 def _write_through(target: int, data: bytes) -> None:

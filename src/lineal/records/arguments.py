@@ -85,7 +85,8 @@ def _is_option(word: str) -> bool:
 
 
 def _param_name(option: str) -> str:
-    return option.replace("-", "_")
+    """The option as a name; bytes that are not UTF-8 are shown as escapes."""
+    return option.replace("-", "_").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _as_list(value: Any) -> list[Any]:

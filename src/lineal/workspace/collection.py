@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lineal.workspace.site import Site
 
 FINISH_SECONDS = 30.0
+_LEFT = "left_to_others"
 
 
 def note_code(folder: Path, working: Path, *, redactor: Redactor) -> GitState:
@@ -46,10 +47,10 @@ def note_code(folder: Path, working: Path, *, redactor: Redactor) -> GitState:
 
 
 def collect_pending(site: Site) -> int:
-    """Collects every run whose owner is dead and whose files are not digested; says how many."""
+    """Collects every run whose owner is dead, or left it to others, and whose files are not digested; says how many."""
     done = 0
     for folder in uncollected(site):
-        if owner_is_dead(folder):
+        if read_context(folder).get(_LEFT) or owner_is_dead(folder):
             with contextlib.suppress(LinealError, OSError):  # a full disk, say: what is read must not fail for it; the mark stays
                 done += collect_run(site, folder)
     return done
@@ -91,13 +92,15 @@ def collect_run(site: Site, folder: Path, *, deadline: float = float("inf")) -> 
         return not pending
 
 
-def finish_in_background(site: Site) -> None:
-    """Starts a process of its own that completes what is left, and does not wait for it."""
+def finish_in_background(site: Site, folder: Path) -> None:
+    """Leaves the run to whoever comes next, and starts a process of its own that does; does not wait for it."""
+    add_context(folder, {_LEFT: True})
     command = [sys.executable, "-m", "lineal.bootstrap.finisher", str(site.layout.root)]
     with contextlib.suppress(OSError):
-        subprocess.Popen(
+        child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=site.layout.root
         )
+        child.returncode = 0  # it outlives us and is never waited for
 
 
 def _collect(site: Site, folder: Path, writer: JournalWriter, *, deadline: float) -> int:

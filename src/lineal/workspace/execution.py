@@ -134,7 +134,7 @@ def _complete(site: Site, begun: Begun, tracer: Tracer | None) -> None:
         seconds = float(site.settings.get("capture.finish_seconds", collection.FINISH_SECONDS))
         if not collection.collect_run(site, begun.folder, deadline=time.monotonic() + seconds):
             tell("not every file is digested yet; that goes on in the background")
-            collection.finish_in_background(site)
+            collection.finish_in_background(site, begun.folder)
     except Exception as error:  # noqa: BLE001 - the command has ended: its status must not be hidden by a failure of ours
         tell(f"the record of run {begun.id[:8]} is not complete: {error}")
         tell("what was recorded is kept, and brought in by the next lineal command that can")

@@ -161,8 +161,8 @@ def _ingest_run(site: Site, folder: Path, renew: Any) -> bool:
             if error.kind != "journal-moved":
                 raise
             continue  # another ingester was here although the lease was ours: read again from where it came to
-        if last:
-            break
+        if last and (known.run is not None or not changed):
+            break  # a run that is new here is looked at twice: whether its owner is gone must be asked before reading
         if time.monotonic() - renewed > LEASE_SECONDS / 4:
             renewed = time.monotonic()
             renew()

@@ -10,6 +10,7 @@ import resource
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineal.capture.code import GitState, read_git_state
@@ -121,7 +122,7 @@ class _Completion:
         self._queue: queue.SimpleQueue[tuple[Site, Begun, threading.Thread | None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._deadline = float("inf")
-        self._left: Site | None = None
+        self._left: list[tuple[Site, Path]] = []
 
     def enqueue(self, site: Site, begun: Begun, noting: threading.Thread | None) -> None:
         """Hands over a run that has ended, with the thread that may still note its code."""
@@ -139,20 +140,20 @@ class _Completion:
         self._queue.put(None)
         self._deadline = time.monotonic() + EXIT_SECONDS
         thread.join(EXIT_SECONDS)
-        if self._left is not None:
+        if self._left:
             from lineal.workspace.collection import finish_in_background
 
-            finish_in_background(self._left)
+            for site, folder in self._left:
+                finish_in_background(site, folder)
 
     def _work(self) -> None:
         lineal_hook.exempt.add(threading.get_ident())
         while (task := self._queue.get()) is not None:
             site, begun, noting = task
-            self._left = site
             if noting is not None:
                 noting.join()
-            if self._complete(site, begun) and self._queue.empty():
-                self._left = None
+            if not self._complete(site, begun):
+                self._left.append((site, begun.folder))
 
     def _complete(self, site: Site, begun: Begun) -> bool:
         from lineal.errors import LinealError

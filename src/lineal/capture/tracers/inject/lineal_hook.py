@@ -63,9 +63,10 @@ class Watcher:
         folder: the run's folder of journals.
         root: the project's folder, whose files count even below a temporary one.
         home: the home folder, whose hidden files do not count.
+        interpreter: the Python that runs what is watched; empty where the watcher stands outside.
     """
 
-    def __init__(self, *, folder: str, run: str, project: str, root: str, home: str = "") -> None:
+    def __init__(self, *, folder: str, run: str, project: str, root: str, home: str = "", interpreter: str = "") -> None:
         self._folder = os.fsencode(folder)
         self._run = run
         self._project = project
@@ -75,6 +76,7 @@ class Watcher:
         self._read: set[bytes] = set()
         self._written: set[bytes] = set()
         self._spawned: set[str] = set()
+        self._interpreter = interpreter
         self._forked_from = ""
         self._fresh()
         self._handlers: dict[str, Callable[..., None]] = {
@@ -252,11 +254,10 @@ class Watcher:
             "parent": "",
             "forked_from": self._forked_from,
             "parent_pid": os.getppid(),
-            "interpreter": sys.executable or "",
-            "python": sys.version.split()[0],
-            "prefix": sys.prefix,
-            "search": [folder for folder in sys.path if isinstance(folder, str) and folder],
         }
+        if self._interpreter:
+            search = [folder for folder in sys.path if isinstance(folder, str) and folder]
+            begin.update({"interpreter": self._interpreter, "python": sys.version.split()[0], "search": search})
         begin.update(_identity())
         os.write(self._descriptor, b"LNLF\x01\x01\x00\x00" + _frame(_pack(begin)))
 
@@ -300,7 +301,7 @@ def start_from_environment() -> None:
 
 def watch(*, folder: str, run: str, project: str, root: str) -> Watcher:
     """Watches this process from now on, until `stop`."""
-    watcher = Watcher(folder=folder, run=run, project=project, root=root, home=os.path.expanduser("~"))
+    watcher = Watcher(folder=folder, run=run, project=project, root=root, home=os.path.expanduser("~"), interpreter=sys.executable or "python")
     if not _hooked:
         _hooked.append(True)  # an audit hook cannot be taken back, so there is one for all watchers
         sys.addaudithook(_dispatch)
