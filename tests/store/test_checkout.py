@@ -1,0 +1,168 @@
+"""Trees into folders: only what differs, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lineal.errors import Conflict, LinealError
+from lineal.records.dataset import TreeEntry
+from lineal.records.digest import Digest
+from lineal.store.checkout import check_out, check_out_file
+from lineal.store.repository import Repository
+from lineal.store.snapshot import look_up, scan, store_found
+from lineal.store.statindex import StatIndex
+
+Made = tuple[Repository, StatIndex]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Made]:
+    store, index = Repository.open(tmp_path / "store", project_id="a" * 32), StatIndex.open(tmp_path / "stat.db")
+    yield store, index
+    store.close()
+    index.close()
+
+
+def fill(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def version(made: Made, folder: Path) -> Digest:
+    store, index = made
+    return store.put_tree([store_found(store, index, found) for found in scan(os.fsencode(folder))])
+
+
+def state(folder: Path, index: StatIndex) -> list[TreeEntry]:
+    return sorted((look_up(index, found) for found in scan(os.fsencode(folder))), key=lambda entry: entry.path)
+
+
+def put(made: Made, root: Digest, folder: Path, *versions: Digest) -> int:
+    store, index = made
+
+    def recorded(entry: TreeEntry) -> bool:
+        return any((found := store.entry(other, entry.path)) is not None and found.digest == entry.digest for other in versions)
+
+    return check_out(store, root, os.fsencode(folder), index=index, recorded=recorded, step=lambda _done, _total: None)
+
+
+def test_a_version_comes_back_as_it_was(made: Made, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "data", {"a/b/c.csv": "1", "a/d": "2", "run.sh": "#!/bin/sh", "new\nline": "3"})
+    (folder / "run.sh").chmod(0o755)
+    (folder / "empty").mkdir()
+    (folder / "loop").symlink_to("loop")
+    (folder.joinpath("large")).write_bytes(os.urandom(700_000))
+    with open(os.path.join(os.fsencode(folder), b"\xff"), "wb") as file:
+        file.write(b"4")
+    root = version(made, folder)
+    put(made, root, tmp_path / "out")
+    assert state(tmp_path / "out", made[1]) == list(made[0].entries(root))
+    assert os.access(tmp_path / "out" / "run.sh", os.X_OK)
+    assert put(made, root, tmp_path / "out") == 0
+
+
+def test_only_what_differs_is_written_and_what_is_recorded_may_go(made: Made, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "data", {"same": "1", "changed": "old", "gone": "x", "sub/gone": "y"})
+    first = version(made, folder)
+    (folder / "gone").unlink()
+    (folder / "sub" / "gone").unlink()
+    (folder / "sub").rmdir()
+    fill(folder, {"changed": "new", "added": "z"})
+    second = version(made, folder)
+    inode = (folder / "same").stat().st_ino
+    assert put(made, first, folder, first, second) == 4
+    assert state(folder, made[1]) == list(made[0].entries(first))
+    put(made, second, folder, first, second)
+    assert state(folder, made[1]) == list(made[0].entries(second))
+    assert (folder / "same").stat().st_ino == inode
+    assert not (folder / "sub").exists()
+
+
+def test_what_no_version_has_is_named_and_nothing_is_changed(made: Made, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "data", {"a": "1", "b": "2"})
+    root = version(made, folder)
+    fill(folder, {"a": "precious", "b": "2"})
+    (folder / "b").unlink()
+    with pytest.raises(Conflict, match="a") as caught:
+        put(made, root, folder, root)
+    assert caught.value.kind == "would-overwrite"
+    assert (folder / "a").read_text() == "precious"
+    assert not (folder / "b").exists()
+
+
+def test_a_file_of_the_users_own_that_is_not_in_the_way_stays(made: Made, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "data", {"a": "1"})
+    root = version(made, folder)
+    fill(folder, {"notes.txt": "mine"})
+    assert put(made, root, folder, root) == 0
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("ignored", ["", "a\n"])
+def test_an_ignored_file_in_the_way_is_not_overwritten_either(made: Made, tmp_path: Path, ignored: str) -> None:
+    root = version(made, fill(tmp_path / "data", {"a": "1"}))
+    other = fill(tmp_path / "other", {"a": "precious", ".linealignore": ignored})
+    with pytest.raises(Conflict):
+        put(made, root, other, root)
+    assert (other / "a").read_text() == "precious"
+
+
+def test_files_folders_and_links_take_each_others_places(made: Made, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "data", {"x": "a file", "y/inner": "in a folder"})
+    (folder / "z").symlink_to("x")
+    first = version(made, folder)
+    (folder / "x").unlink()
+    (folder / "y" / "inner").unlink()
+    (folder / "y").rmdir()
+    (folder / "z").unlink()
+    fill(folder, {"x/inner": "now a folder", "y": "now a file", "z": "now a file"})
+    second = version(made, folder)
+    for root in (first, second, first):
+        put(made, root, folder, first, second)
+        assert state(folder, made[1]) == list(made[0].entries(root))
+
+
+def test_nothing_is_written_through_a_link_that_leads_out(made: Made, tmp_path: Path) -> None:
+    root = version(made, fill(tmp_path / "data", {"sub/secret": "x"}))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "sub").symlink_to(outside)
+    with pytest.raises(Conflict, match="sub"):
+        put(made, root, target, root)
+    assert list(outside.iterdir()) == []
+
+
+def test_a_single_file_is_put_where_it_is_wanted(made: Made, tmp_path: Path) -> None:
+    store, index = made
+    entry = TreeEntry(path=b"t.csv", mode="file", size=3, digest=store.put_bytes(b"a,b"))
+    target = tmp_path / "deep" / "t.csv"
+
+    def put_file(recorded: bool) -> int:  # noqa: FBT001 - what the recorder answers
+        return check_out_file(store, entry, os.fsencode(target), index=index, recorded=lambda _entry: recorded)
+
+    assert put_file(False) == 1
+    assert target.read_bytes() == b"a,b"
+    assert put_file(False) == 0
+    target.write_bytes(b"mine")
+    with pytest.raises(Conflict):
+        put_file(False)
+    assert put_file(True) == 1
+
+
+def test_a_missing_content_leaves_the_old_file_and_no_leftovers(made: Made, tmp_path: Path) -> None:
+    store, _index = made
+    folder = fill(tmp_path / "data", {"a": "old"})
+    old = version(made, folder)
+    root = store.put_tree([TreeEntry(path=b"a", mode="file", size=1, digest=Digest("blake3:" + "0" * 64))])
+    with pytest.raises(LinealError):
+        put(made, root, folder, old)
+    assert [path.name for path in folder.iterdir()] == ["a"]
+    assert (folder / "a").read_text() == "old"
