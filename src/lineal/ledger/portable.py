@@ -25,9 +25,9 @@ def insert_or_ignore(connection: Connection, table: Table, rows: Mapping[str, An
     """Inserts rows, leaving those alone whose key is there; how many were new."""
     if not rows:
         return 0
-    if connection.dialect.name == "postgresql":
-        return connection.execute(postgresql.insert(table).on_conflict_do_nothing(), rows).rowcount
-    return connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows).rowcount
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return connection.execute(statement, rows).rowcount
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, keys: Sequence[str]) -> None:

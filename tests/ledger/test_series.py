@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from lineal.errors import Integrity
+from lineal.ledger.database import Ledger
+from lineal.ledger.run_writes import begin_run
+from lineal.ledger.schema import metric_blocks
+from lineal.ledger.series import (
+    LARGEST_BLOCK,
+    Columns,
+    append_points,
+    decimate,
+    decode_block,
+    encode_block,
+    in_step_order,
+    read_series,
+    set_summary,
+    standing,
+)
+
+RUN, PROJECT = "a" * 32, "p" * 32
+WHOLE = st.integers(min_value=-(2**63), max_value=2**63 - 1)
+
+
+def columns(steps: list[int], values: list[float] | None = None) -> Columns:
+    return Columns(
+        steps=np.array(steps, dtype=np.int64),
+        values=np.array(values if values is not None else [float(step) for step in steps], dtype=np.float64),
+        times=np.arange(len(steps), dtype=np.int64) + 1_700_000_000_000_000,
+    )
+
+
+@given(st.lists(st.tuples(WHOLE, st.floats(), WHOLE), min_size=1, max_size=50))
+def test_a_block_gives_back_every_bit(points: list[tuple[int, float, int]]) -> None:
+    steps, values, times = zip(*points, strict=True)
+    given_points = Columns(steps=np.array(steps, np.int64), values=np.array(values, np.float64), times=np.array(times, np.int64))
+    back = decode_block(encode_block(given_points))
+    for name in ("steps", "values", "times"):
+        assert getattr(back, name).tobytes() == getattr(given_points, name).tobytes()
+
+
+def test_a_damaged_block_says_so() -> None:
+    body = bytearray(encode_block(columns(list(range(100)))))
+    body[1] ^= 0xFF
+    with pytest.raises(Integrity) as caught:
+        decode_block(bytes(body))
+    assert caught.value.kind == "damaged-ledger"
+
+
+def test_a_regular_series_takes_few_bytes_a_point() -> None:
+    noisy = columns(list(range(10_000)), np.random.default_rng(0).random(10_000).tolist())
+    assert len(encode_block(noisy)) / 10_000 < 9
+
+
+@given(st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(float("nan"))), min_size=1, max_size=300), st.integers(1, 50))
+def test_decimation_keeps_the_ends_and_the_extremes(values: list[float], wanted: int) -> None:
+    every = columns(list(range(len(values))), values)
+    few = decimate(every, wanted)
+    assert (few.steps[0], few.steps[-1]) == (0, len(values) - 1)
+    assert np.all(np.diff(few.steps) > 0)
+    if not np.all(np.isnan(every.values)):
+        assert np.nanmin(few.values) == np.nanmin(every.values)
+        assert np.nanmax(few.values) == np.nanmax(every.values)
+    assert len(few) <= max(2 * -(-wanted // 1) + 6, 6)
+
+
+def test_steps_out_of_order_are_sorted_and_equal_ones_keep_their_order() -> None:
+    assert in_step_order(columns([3, 1, 1], [0.0, 1.0, 2.0])).values.tolist() == [1.0, 2.0, 0.0]
+
+
+def test_of_three_attempts_each_ends_where_a_later_one_begins() -> None:
+    parts = [(1, columns([0, 1, 2, 3, 4])), (2, columns([3, 4, 5], [30, 40, 50])), (3, columns([1, 2], [100, 200]))]
+    assert standing(parts).values.tolist() == [0.0, 100.0, 200.0]
+
+
+def begun(ledger: Ledger) -> Ledger:
+    with ledger.write() as connection:
+        begin_run(connection, PROJECT, RUN, {"name": "r", "started": 1, "pid": 1})
+    return ledger
+
+
+def test_small_pieces_are_merged_and_large_ones_cut(ledger: Ledger) -> None:
+    begun(ledger)
+    for start in range(0, 1000, 100):
+        with ledger.write() as connection:
+            append_points(connection, project_id=PROJECT, run_id=RUN, attempt=1, series={("loss", 0): columns(list(range(start, start + 100)))})
+    with ledger.write() as connection:
+        append_points(connection, project_id=PROJECT, run_id=RUN, attempt=1, series={("loss", 0): columns(list(range(1000, 150_000)))})
+    with ledger.read() as connection:
+        sizes = list(connection.execute(select(metric_blocks.c.points).order_by(metric_blocks.c.sequence)).scalars())
+        (series,) = read_series(connection, RUN, "loss")
+        (few,) = read_series(connection, RUN, "loss", points=100)
+    assert sizes == [LARGEST_BLOCK, LARGEST_BLOCK, 150_000 - 2 * LARGEST_BLOCK]
+    assert series.steps == tuple(range(150_000))
+    assert (few.total, few.decimated) == (150_000, True)
+    assert len(few.steps) <= 110
+
+
+def test_a_summary_beside_a_series_sets_its_last_value_and_a_summary_alone_is_one_point(ledger: Ledger) -> None:
+    begun(ledger)
+    with ledger.write() as connection:
+        append_points(connection, project_id=PROJECT, run_id=RUN, attempt=1, series={("auc", 0): columns([0, 1], [0.1, 0.2])})
+        set_summary(connection, project_id=PROJECT, run_id=RUN, values={"auc": 0.5, "f1": 0.4}, on="test")
+        set_summary(connection, project_id=PROJECT, run_id=RUN, values={"f1": 0.3}, on="test")
+    with ledger.read() as connection:
+        assert read_series(connection, RUN, "f1")[0].values == (0.3,)
+        assert read_series(connection, RUN, "auc")[0].values == (0.1, 0.2)
+        assert read_series(connection, RUN, "nothing") == ()
