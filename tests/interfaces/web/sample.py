@@ -82,7 +82,8 @@ def _named(node: Node, kind: str, name: str) -> bool:
     if kind == "run" or (not kind and re.fullmatch("[0-9a-f]{4,32}", name)):
         return node.kind == "run" and node.id.startswith(name)
     full = f"{kind}:{name}" if kind else name
-    return node.reference == full or node.reference.partition(":")[2] == name
+    known = node.reference.partition(":")[2]
+    return node.reference == full or known == name or (not kind and known.partition("@")[0] == name and node.kind == "model")
 
 
 class SampleRuns:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from lineal.errors import LinealError
@@ -11,7 +12,7 @@ from lineal.interfaces.web.folding import fold
 from lineal.interfaces.web.layout import COLUMN, ROW, place
 from lineal.interfaces.web.links import graph_page, node_page, reference_of
 from lineal.records.documents import document
-from lineal.records.graph import Graph, Node, shortest_path
+from lineal.records.graph import USED, Edge, Graph, Node, shortest_path
 from lineal.workspace.interface import Workspace
 
 BOX_WIDTH = 172
@@ -84,6 +85,14 @@ def draw(graph: Graph) -> Drawing:
     )
     width = max(placed.width - (COLUMN - BOX_WIDTH), 0)
     return Drawing(boxes=boxes, curves=curves, width=width + 4, height=placed.height - (ROW - BOX_HEIGHT) + 4, truncated=graph.truncated)
+
+
+def draw_path(nodes: Sequence[Node]) -> Drawing | None:
+    """A chain of nodes, each of which stands on the one before; None for fewer than two."""
+    if len(nodes) < 2:
+        return None
+    edges = tuple(Edge(source=after.id, target=before.id, relation=USED) for before, after in pairwise(nodes))
+    return draw(Graph(nodes=tuple(nodes), edges=edges, focus=nodes[0].id))
 
 
 def graph_data(graph: Graph) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def fold(graph: Graph, *, keep: Collection[str] = ()) -> Graph:
     Alike are nodes of one kind, name and state that stand on the same things and led to the same things; what a run wrote and nobody used
     folds with it. The focus and whatever is in ``keep`` (ids of nodes or of the first of a fold) stay apart.
     """
-    apart = {graph.focus, *keep}
+    apart, kept = {graph.focus}, set(keep)
     causes, effects = graph.causes(), graph.effects()
     ends = {node.id for node in graph.nodes if not effects[node.id] and node.kind in {"file", "folder"} and len(causes[node.id]) == 1}
     kinds = {node.id: node.kind for node in graph.nodes}
@@ -46,20 +46,21 @@ def fold(graph: Graph, *, keep: Collection[str] = ()) -> Graph:
         further = frozenset(effects[node.id]) - ends
         alike[_state(node), frozenset(causes[node.id]), further, tuple(own) if node.is_activity else ()].append(node)
     for nodes in alike.values():
-        if len(nodes) >= FEWEST and not apart & {node.id for node in nodes}:
+        if len(nodes) >= FEWEST and not kept & {node.id for node in nodes}:
             folds.add(nodes)
-    _fold_ends(graph, folds, ends - apart, causes)
+    _fold_ends(graph, folds, ends - apart, kept)
     return _drawn(graph, folds)
 
 
-def _fold_ends(graph: Graph, folds: _Folds, ends: set[str], causes: dict[str, tuple[str, ...]]) -> None:
+def _fold_ends(graph: Graph, folds: _Folds, ends: set[str], kept: set[str]) -> None:
+    causes = graph.causes()
     by_maker: dict[Hashable, list[Node]] = defaultdict(list)
     for node in graph.nodes:
         if node.id in ends:
             maker = causes[node.id][0]
             by_maker[folds.leader.get(maker, maker), node.kind].append(node)
     for nodes in by_maker.values():
-        if len(nodes) >= FEWEST:
+        if len(nodes) >= FEWEST and not kept & {node.id for node in nodes}:
             folds.add(nodes)
 
 

@@ -8,7 +8,6 @@ from lineal.errors import InvalidInput
 from lineal.interfaces.web.pages import Visit
 from lineal.records.filter import Comparison, Every, Filter, Not, Some, names_attribute, parse_filter
 
-_PLAIN_NAME = re.compile(r"[\w/-]+\Z")
 _GRAMMAR = re.compile(r"[=<>()]|\b(?:like|in|is)\b", re.IGNORECASE)
 _ANY_MISTAKE = "(mistake = '' or mistake != '')"
 _SEARCHED = ("name", "command", "note", "experiment", "author")
@@ -51,7 +50,7 @@ def _only_words(found: Filter) -> bool:
     """Whether a filter is only names without a section and a comparison: words that people type to find a run."""
     match found:
         case Comparison(operator=operator, field=field):
-            return operator == "exists" and not field.section and _PLAIN_NAME.match(field.key) is not None
+            return operator == "exists" and not field.section
         case Not():
             return False
         case Every(items=items) | Some(items=items):

@@ -39,7 +39,7 @@ function scatter() {
       data: data.runs.flatMap((run, index) => {
         const height = figure(data.metrics[y.value][index]);
         if (!Number.isFinite(height) || values[index] === null) return [];
-        return [{ value: [numeric ? values[index] : text(values[index]), height, index], itemStyle: { color: colour(tokens[run.id]) } }];
+        return [{ value: [numeric ? values[index] : text(values[index]), height, index], itemStyle: { color: colour(many ? "series-1" : tokens[run.id]), opacity: many ? 0.75 : 1 } }];
       }),
     }],
   })).off("click").on("click", (mark) => location.assign(`/runs/${data.runs[mark.value[2]].id}`));

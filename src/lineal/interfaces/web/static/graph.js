@@ -68,11 +68,11 @@ function centre(node) {
 
 function fit() {
   const room = Math.min(area.clientWidth / (data.width + 40), area.clientHeight / (data.height + 40));
-  view.scale = Math.max(0.35, Math.min(1, room));
+  view.scale = Math.max(0.65, Math.min(1, room));
   view.x = data.width / 2 - area.clientWidth / 2 / view.scale - 20;
   view.y = data.height / 2 - area.clientHeight / 2 / view.scale - 7;
   const focus = data.nodes.find((node) => node.id === data.focus);
-  if (room < 0.35) centre(focus ?? data.nodes.reduce((last, node) => (node.x > last.x ? node : last)));
+  if (room < 0.65) centre(focus ?? data.nodes.reduce((last, node) => (node.x > last.x ? node : last)));
 }
 
 if (words.get("view")) [view.scale, view.x, view.y] = words.get("view").split(",").map(Number);

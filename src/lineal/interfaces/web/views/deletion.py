@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from lineal.errors import InvalidInput
+from lineal.interfaces.web.drawing import draw_path
 from lineal.interfaces.web.links import node_page
 from lineal.interfaces.web.pages import Page, Visit
 
@@ -22,7 +23,7 @@ def delete_page(visit: Visit) -> Page:
         "reference": reference,
         "counts": Counter(node.kind for node in plan.falls).most_common(),
         "falls": [(node, node_page(node)) for node in plan.falls[:SHOWN]],
-        "path": [(node, node_page(node)) for node in plan.path],
+        "drawing": draw_path(plan.path),
         "running": [(node, node_page(node)) for node in plan.running],
     }
     return Page(template="delete.html", title=f"Delete {reference}", value=plan, context=context)

@@ -1,0 +1,163 @@
+import json
+from typing import Any
+
+import pytest
+
+from lineal.interfaces.http.routes import ENDPOINTS
+from lineal.interfaces.http.table import PREFIX
+
+READING = [endpoint for endpoint in ENDPOINTS if not endpoint.changes]
+
+
+def path_of(endpoint: Any, sample: Any) -> str:
+    run = next(iter(sample.runs.all))
+    prediction = sample.deployments.predictions("price")[0].id
+    name = "price" if endpoint.group in {"deployments", "monitors"} else "houses"
+    reference = "price@2" if endpoint.group == "models" else "houses@2"
+    path = endpoint.path.format(run=run, prediction=prediction, name=name, reference=reference, alias="champion")
+    words = {
+        "key": "loss",
+        "path": "data/train.parquet" if endpoint.group == "runs" else "2024.csv",
+        "runs": ",".join(list(sample.runs.all)[:2]),
+        "before": "houses@1",
+        "after": "houses@2",
+        "prediction": prediction,
+        "ref": "data:houses@2",
+    }
+    if endpoint.path.endswith("/series"):
+        path = path.replace(run, list(sample.runs.all)[9])
+    if endpoint.path.endswith("/artifact"):
+        path = path.replace(run, list(sample.runs.all)[9])
+    query = "&".join(f"{word.name}={words[word.name]}" for word in endpoint.query if word.required)
+    return f"{PREFIX}{path}?{query}"
+
+
+@pytest.mark.parametrize("endpoint", READING, ids=lambda endpoint: endpoint.path)
+def test_every_reading_endpoint_answers(endpoint: Any, visitor: Any, sample: Any) -> None:
+    answer = visitor.get(path_of(endpoint, sample))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith(endpoint.answers)
+
+
+@pytest.mark.parametrize("endpoint", [each for each in READING if any(word.required for word in each.query)], ids=lambda each: each.path)
+def test_a_missing_word_is_named(endpoint: Any, visitor: Any, sample: Any) -> None:
+    answer = visitor.get(path_of(endpoint, sample).partition("?")[0])
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["kind"] == "missing-parameter"
+
+
+def test_runs_come_with_their_number(visitor: Any) -> None:
+    found = visitor.get("/api/v1/runs?where=params.max_depth = 4&order=metrics.rmse&limit=5").json()
+    assert len(found["runs"]) == 5 < found["total"]
+    assert {run["params"]["max_depth"] for run in found["runs"]} == {4}
+    assert {"id", "name", "status", "inputs", "outputs", "code", "environment", "capture"} <= set(found["runs"][0])
+
+
+def test_what_is_not_a_number_is_still_json(visitor: Any, sample: Any) -> None:
+    run = next(run for run in sample.runs.all.values() if run.number == 11)
+    answer = visitor.get(f"/api/v1/runs/{run.id}")
+    assert json.loads(answer.text, parse_constant=pytest.fail)["metrics"]["rmse"] == "NaN"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "kind"),
+    [
+        ("/runs/ffffffff", 404, "unknown-reference"),
+        ("/runs?where=metrics.rmse >", 422, "bad-filter"),
+        ("/runs?limit=many", 422, "bad-parameter"),
+        ("/runs?limit=-1", 422, "bad-parameter"),
+        ("/compare?runs=abcd", 422, "too-few-runs"),
+        ("/monitors/price?every=century", 422, "bad-parameter"),
+        ("/nothing/here", 404, "unknown-page"),
+        ("/resolve?ref=price", 409, "ambiguous-reference"),
+    ],
+)
+def test_what_goes_wrong_is_a_problem_document(path: str, status: int, kind: str, visitor: Any) -> None:
+    answer = visitor.get(PREFIX + path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["kind"] == kind
+    assert problem["status"] == status
+    assert problem["type"] == f"urn:lineal:error:{kind}"
+
+
+def test_a_wrong_method_says_the_right_one(visitor: Any) -> None:
+    answer = visitor.post("/api/v1/runs", {})
+    assert answer.status_code == 405
+    assert "GET" in answer.json()["hint"]
+
+
+def test_a_failure_of_ours_shows_no_traceback(visitor: Any, sample: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample.datasets, "list", lambda: 1 / 0)
+    answer = visitor.get("/api/v1/datasets")
+    assert answer.status_code == 500
+    assert answer.json()["kind"] == "internal-error"
+    assert "division" not in answer.text
+    page = visitor.get("/data")
+    assert page.status_code == 500
+    assert "division" not in page.text
+
+
+def test_a_mark_is_set_and_taken_off(visitor: Any, newest: Any, sample: Any) -> None:
+    assert visitor.post(f"/api/v1/runs/{newest.id}/mark", {"reason": "leak"}).json()["mistake"] == "leak"
+    assert sample.runs.get(newest.id).mistake == "leak"
+    assert visitor.post(f"/api/v1/runs/{newest.id}/mark", {"reason": ""}).json()["mistake"] == ""
+
+
+def test_note_and_tags_are_set(visitor: Any, newest: Any) -> None:
+    found = visitor.post(f"/api/v1/runs/{newest.id}/annotate", {"note": "good", "tags": {"stage": "final"}}).json()
+    assert (found["note"], found["tags"]) == ("good", {"stage": "final"})
+
+
+def test_an_ended_run_cannot_be_stopped(visitor: Any, newest: Any) -> None:
+    answer = visitor.post(f"/api/v1/runs/{newest.id}/stop")
+    assert (answer.status_code, answer.json()["kind"]) == (409, "run-ended")
+
+
+def test_a_model_is_registered_and_an_alias_moved(visitor: Any, newest: Any) -> None:
+    made = visitor.post("/api/v1/models", {"run": newest.id, "name": "price", "note": "try"}).json()
+    assert made["number"] == 3
+    assert visitor.ask("PUT", "/api/v1/models/price@3/aliases/champion", json={}).json()["aliases"] == ["champion"]
+    assert visitor.get("/api/v1/models/price@2").json()["aliases"] == []
+    assert visitor.ask("DELETE", "/api/v1/models/price/aliases/champion", json={}).json() == {"removed": "champion"}
+
+
+def test_a_deployment_is_stopped(visitor: Any) -> None:
+    assert visitor.post("/api/v1/deployments/price/undeploy").json()["status"] == "stopped"
+
+
+def test_what_stands_in_production_is_not_deleted(visitor: Any) -> None:
+    plan = visitor.get("/api/v1/lineage/plan?ref=data:houses@2").json()
+    assert plan["refused"]
+    assert [node["kind"] for node in plan["path"]][-1] == "deployment"
+    answer = visitor.post("/api/v1/lineage/delete", {"ref": "data:houses@2", "plan": plan["hash"]})
+    assert (answer.status_code, answer.json()["kind"]) == (403, "protected")
+
+
+def test_a_deletion_needs_the_plan_that_was_seen(visitor: Any, newest: Any) -> None:
+    reference = f"run:{newest.id}"
+    stale = visitor.post("/api/v1/lineage/delete", {"ref": reference, "plan": "0000"})
+    assert (stale.status_code, stale.json()["kind"]) == (409, "stale-plan")
+    plan = visitor.get(f"/api/v1/lineage/plan?ref={reference}").json()["hash"]
+    assert visitor.post("/api/v1/lineage/delete", {"ref": reference, "plan": plan}).status_code == 200
+    assert visitor.post("/api/v1/lineage/undelete", {"ref": reference}).json()["nodes"][0]["id"] == newest.id
+
+
+def test_truth_comes_as_csv_or_as_rows(visitor: Any) -> None:
+    path = "/api/v1/monitors/price/truth"
+    rows = visitor.post(path, {"rows": [{"prediction_id": "a", "label": 1}, {"prediction_id": "b", "label": 0}]})
+    assert rows.json()["accepted"] == 2
+    table = visitor.ask("POST", path, content=b"prediction_id,label\na,1\n", headers={"content-type": "text/csv"})
+    assert table.json()["accepted"] == 1
+    missing = visitor.ask("POST", path, content=b"prediction_id,truth\na,1\n", headers={"content-type": "text/csv"})
+    assert (missing.status_code, missing.json()["kind"]) == (422, "missing-column")
+    assert visitor.post(path, {"rows": "a,1"}).json()["kind"] == "bad-body"
+
+
+def test_a_file_is_sent_as_a_download(visitor: Any, newest: Any) -> None:
+    answer = visitor.get(f"/api/v1/runs/{newest.id}/artifact?path=data/train.parquet")
+    assert answer.content == b"bytes of data/train.parquet"
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''train.parquet"
+    assert visitor.get(f"/api/v1/runs/{newest.id}/artifact?path=/etc/passwd").status_code == 404

@@ -1,0 +1,212 @@
+import json
+import re
+from typing import Any
+
+import pytest
+
+from lineal.interfaces.web.routes import PAGES, PARTS
+
+HOSTILE = "<script>alert"
+
+
+def addresses(sample: Any) -> dict[str, str]:
+    """One address per page."""
+    runs = list(sample.runs.all)
+    prediction = sample.deployments.predictions("price")[0].id
+    return {
+        "/runs": "/runs",
+        "/runs/{run}": f"/runs/{runs[295]}",
+        "/compare": f"/compare?runs={runs[270]},{runs[271]},{runs[299]}",
+        "/graph": "/graph?focus=data:houses@2",
+        "/data": "/data",
+        "/data/{name}/diff": "/data/houses/diff?a=houses@1&b=2",
+        "/data/{name}": "/data/houses",
+        "/models": "/models",
+        "/models/{name}": "/models/price",
+        "/deployments": "/deployments",
+        "/deployments/{name}": "/deployments/price",
+        "/predictions/{prediction}": f"/predictions/{prediction}",
+        "/audit": "/audit",
+        "/search": "/search?q=hous",
+        "/delete": "/delete?ref=data:houses@2",
+    }
+
+
+def more_addresses(sample: Any) -> list[str]:
+    """Further states of pages."""
+    runs = list(sample.runs.all)
+    return [
+        "/runs?where=train&order=metrics.rmse desc&columns=params.loss,metrics.r2&mistakes=1&limit=200",
+        "/runs?status=failed",
+        "/runs?offset=100",
+        "/runs?where=params.max_depth = 99",
+        f"/runs/{runs[-1]}",
+        f"/runs/{runs[4]}",
+        "/compare",
+        f"/compare?runs={runs[270]},{runs[280]}&show=all",
+        "/graph",
+        "/graph?fold=0",
+        f"/graph?focus=run:{runs[200]}&direction=up&depth=2",
+        "/data/houses@2",
+        "/data/houses@2?prefix=20&after=2010.csv",
+        "/data/houses/diff",
+        "/models/price@1",
+        "/models/price@champion",
+        "/deployments/price?wrong=1&every=week",
+        "/deployments/price-try",
+        "/audit?subject=deployment:price&before=500",
+        "/search",
+        "/search?q=price",
+        "/search?q=nothing like it",
+        f"/delete?ref=run:{runs[200]}",
+    ]
+
+
+def twin(address: str) -> str:
+    path, mark, query = address.partition("?")
+    return f"{path}.json{mark}{query}"
+
+
+@pytest.mark.parametrize("page", [path for path, _view in PAGES])
+def test_every_page_is_html_and_json(page: str, visitor: Any, sample: Any) -> None:
+    address = addresses(sample)[page]
+    html = visitor.get(address)
+    assert html.status_code == 200, html.text
+    assert html.headers["content-type"].startswith("text/html")
+    found = visitor.get(twin(address))
+    assert found.status_code == 200, found.text
+    assert found.headers["content-type"] == "application/json"
+    assert json.loads(found.text)
+    link = re.search(r'rel="alternate" type="application/json" href="([^"]+)"', html.text)
+    assert link
+    assert visitor.get(link[1].replace("&amp;", "&")).json() == found.json()
+
+
+def test_further_states_of_pages_answer(visitor: Any, sample: Any) -> None:
+    for address in more_addresses(sample):
+        answer = visitor.get(address)
+        assert answer.status_code == 200, address
+        assert "</html>" in answer.text
+
+
+def test_what_people_wrote_is_text_and_never_markup(visitor: Any, sample: Any) -> None:
+    for address in [*addresses(sample).values(), *more_addresses(sample)]:
+        assert HOSTILE not in visitor.get(address).text, address
+    assert "&lt;script&gt;alert" in visitor.get("/runs").text
+
+
+def test_no_page_has_anything_inline(visitor: Any, sample: Any) -> None:
+    for address in [*addresses(sample).values(), *more_addresses(sample)]:
+        text = visitor.get(address).text
+        assert not re.search(r"<script(?![^>]*(?:src=|application/json))", text), address
+        assert not re.search(r"<[^>]+\s(?:style|on\w+)=", text), address
+        assert not re.search(r'(?:src|href)="(?:https?:)?//', text), address
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "words"),
+    [
+        ("/runs/ffffffff", 404, "no run is called"),
+        ("/data/nothing", 404, "no dataset is called"),
+        ("/data/houses@9", 404, "no version"),
+        ("/models/nothing", 404, "no model is called"),
+        ("/deployments/nothing", 404, "no deployment is called"),
+        ("/predictions/x", 404, "no prediction has the id"),
+        ("/graph?focus=nothing", 404, "nothing is called"),
+        ("/delete", 422, "names nothing to delete"),
+        ("/runs?offset=x", 422, "whole number"),
+        ("/nothing", 404, "no page"),
+    ],
+)
+def test_an_error_page_says_what_why_and_what_next(address: str, status: int, words: str, visitor: Any) -> None:
+    answer = visitor.get(address)
+    assert answer.status_code == status
+    assert words in answer.text
+    if address != "/nothing":
+        problem = visitor.get(twin(address))
+        assert problem.status_code == status
+        assert problem.headers["content-type"] == "application/problem+json"
+        assert words in problem.json()["detail"]
+
+
+def test_a_broken_filter_keeps_what_was_typed(visitor: Any) -> None:
+    answer = visitor.get("/runs?where=metrics.rmse >")
+    assert answer.status_code == 200
+    assert 'value="metrics.rmse &gt;"' in answer.text
+    assert "cannot read the filter" in answer.text
+
+
+def test_home_is_runs(visitor: Any) -> None:
+    assert visitor.get("/").headers["location"] == "/runs"
+
+
+def test_a_reference_leads_to_its_page(visitor: Any, newest: Any) -> None:
+    for text, page in (("houses@2", "/data/houses@2"), ("model:price@2", "/models/price@2"), (newest.id[:12], f"/runs/{newest.id}")):
+        answer = visitor.get(f"/search?q={text}")
+        assert (answer.status_code, answer.headers["location"]) == (303, page)
+
+
+def test_the_table_as_csv_has_every_run(visitor: Any, sample: Any) -> None:
+    answer = visitor.get("/runs.csv?mistakes=1")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert len(answer.text.splitlines()) == len(sample.runs.all) + 1
+
+
+def test_a_running_page_changes_only_when_there_is_news(visitor: Any, sample: Any) -> None:
+    run = list(sample.runs.all)[-1]
+    first = visitor.get(f"/runs/{run}/live?seen=")
+    seen = re.search(r"seen=(\w+)", first.text)
+    assert seen
+    assert visitor.get(f"/runs/{run}/live?seen={seen[1]}").status_code == 204
+    sample.runs.annotate(run, note="news")
+    assert visitor.get(f"/runs/{run}/live?seen={seen[1]}").status_code == 200
+
+
+def test_a_log_goes_on_where_it_was_left(visitor: Any, sample: Any) -> None:
+    run = list(sample.runs.all)[-1]
+    whole = visitor.get(f"/runs/{run}/log")
+    assert whole.headers["x-run-status"] == "running"
+    assert visitor.get(f"/runs/{run}/log?from=10").content == whole.content[10:]
+    assert visitor.get(f"/runs/{run}/log?from=100000").content == b""
+
+
+def test_running_rows_are_brought_up_to_date(visitor: Any, sample: Any) -> None:
+    run = list(sample.runs.all)[-1]
+    assert f'id="status-{run}"' in visitor.get(f"/runs/live?runs={run}").text
+    assert f"/runs/live?runs={run}" in visitor.get("/runs").text
+
+
+def test_parts_are_no_pages() -> None:
+    assert not {path for path, _view in PARTS} & {path for path, _view in PAGES}
+
+
+def test_a_name_that_ends_like_a_twin_is_still_a_page(visitor: Any) -> None:
+    page = visitor.get("/data/x.json/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "x.json" in page.text
+    assert visitor.get("/data/x.json").headers["content-type"] == "application/problem+json"
+
+
+def test_static_files_are_kept_for_good_and_nothing_else_is_served(visitor: Any) -> None:
+    static = re.search(r'href="(/static/\w+)/lineal.css"', visitor.get("/runs").text)
+    assert static
+    answer = visitor.get(f"{static[1]}/lineal.css")
+    assert "immutable" in answer.headers["cache-control"]
+    assert visitor.get(f"{static[1]}/../rendering.py").status_code == 404
+    assert visitor.get(f"{static[1]}/%2e%2e/rendering.py").status_code == 404
+    assert visitor.get("/static/old/lineal.css").status_code == 404
+    assert visitor.get("/favicon.ico").status_code == 307
+
+
+def test_a_chosen_theme_is_in_the_page_from_the_start(visitor: Any) -> None:
+    assert 'data-theme="dark"' in visitor.get("/runs", headers={"cookie": "theme=dark"}).text
+    assert "data-theme=" not in visitor.get("/runs", headers={"cookie": 'theme="><b>'}).text.partition("<body")[0]
+
+
+def test_an_empty_project_teaches_the_first_command(visitor: Any, sample_module: Any) -> None:
+    from lineal.pages import application
+
+    empty = sample_module.SampleWorkspace(12)
+    empty.runs.all.clear()
+    page = type(visitor)(application(empty)).get("/runs").text
+    assert "lineal run -- python train.py" in page
