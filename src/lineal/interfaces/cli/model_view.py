@@ -83,6 +83,7 @@ def show_prediction(space: Workspace, prediction: Prediction) -> None:
         ("truth", _truth(prediction)),
         ("deployment", visible(prediction.deployment)),
         ("model", visible(prediction.model)),
+        ("row", visible(prediction.key)),
         ("event", moment(prediction.event_at)),
         ("answered", moment(prediction.recorded_at)),
         ("key", visible(prediction.key)),
