@@ -1,0 +1,23 @@
+"""Every route is documented, and no documented route is missing."""
+
+import re
+from pathlib import Path
+
+from lineal.interfaces.http.routes import ENDPOINTS
+from lineal.interfaces.http.table import PREFIX
+from lineal.interfaces.web.routes import PAGES, PARTS
+
+TEXT = (Path(__file__).parents[2] / "docs" / "reference" / "routes.md").read_text(encoding="utf-8")
+
+
+def test_pages_and_their_parts_are_documented() -> None:
+    documented = set(re.findall(r"^\| `(/[^`]*)` \|", TEXT, re.MULTILINE))
+    assert documented == {path for path, _view in (*PAGES, *PARTS)}
+
+
+def test_endpoints_with_their_words_are_documented() -> None:
+    rows = {row[0]: row[1] for row in re.findall(r"^\| `([A-Z]+ /api[^`]*)` \|(.*)$", TEXT, re.MULTILINE)}
+    assert set(rows) == {f"{endpoint.method} {PREFIX}{endpoint.path}" for endpoint in ENDPOINTS}
+    for endpoint in ENDPOINTS:
+        row = rows[f"{endpoint.method} {PREFIX}{endpoint.path}"]
+        assert all(f"`{name}`" in row for name in (*(word.name for word in endpoint.query), *endpoint.body))
