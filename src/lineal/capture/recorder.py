@@ -160,7 +160,7 @@ class JournalRecorder:
         Raises:
             InvalidInput: kind ``bad-name``, if the name cannot name a folder; and what saving raises.
         """
-        if not name or name != Path(name).name or "\0" in name:
+        if name in {"", ".", ".."} or name != Path(name).name or "\0" in name:
             raise InvalidInput(f"{name!r} cannot name a model", kind="bad-name", hint="Use a name without slashes, such as delay.")
         target = self._models / name
         target.mkdir(parents=True, exist_ok=True)
