@@ -200,16 +200,28 @@ def _exact_labels(different: npt.NDArray[np.float64]) -> tuple[str, ...]:
 def _categorical(feature: str, values: npt.NDArray[Any]) -> Distribution:
     if values.dtype.kind == "b" or _all_bool(values):
         return _counted(Distribution(feature=feature, kind=CATEGORICAL, labels=("false", "true", OTHER, MISSING), counts=()), values)
-    found = Counter(_keys(value)[0] for value in values.tolist() if not is_missing(value))
+    found: Counter[str] = Counter()
+    for value, count in _tally(values.tolist()):
+        if not is_missing(value):
+            found[_keys(value)[0]] += count
     common = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:TOP_CATEGORIES]
     # A column where no value comes back (names, ids) has no categories worth counting.
     labels = [label for label, count in common if count > 1 or len(found) <= TOP_CATEGORIES]
     return _counted(Distribution(feature=feature, kind=CATEGORICAL, labels=(*labels, OTHER, MISSING), counts=()), values)
 
 
+def _tally(values: Sequence[Any]) -> Iterable[tuple[Any, int]]:
+    """Equal values once, with how often they come; a value that cannot be a key, such as a list, stands for itself."""
+    try:
+        return Counter(values).items()
+    except TypeError:
+        return ((value, 1) for value in values)
+
+
 def _all_bool(values: npt.NDArray[Any]) -> bool:
-    kinds = {type(value) for value in values.tolist() if not is_missing(value)}
-    return bool(kinds) and kinds <= {bool, np.bool_}
+    held = (value for value in values.flat if not is_missing(value))
+    first = next(held, None)
+    return isinstance(first, bool | np.bool_) and all(isinstance(value, bool | np.bool_) for value in held)
 
 
 class _Places(dict[Any, int]):
