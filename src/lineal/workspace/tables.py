@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, cast
 
 from lineal.errors import InvalidInput, LinealError
-from lineal.records.tables import RowDiff, Table, compare_tables
+from lineal.records.row_diff import RowDiff, Table, compare_tables
 
 DELIMITED = {".csv": ",", ".tsv": "\t"}
 PARQUET = ".parquet"
@@ -22,7 +23,7 @@ _MISSING = frozenset({"", "NA", "NaN", "nan", "null", "NULL", "None"})
 
 def suffix(name: str) -> str:
     """What says that a file is a table, or an empty string."""
-    ending = "." + name.lower().rpartition(".")[2]
+    ending = posixpath.splitext(name.lower())[1]
     return ending if ending in DELIMITED or ending == PARQUET else ""
 
 
