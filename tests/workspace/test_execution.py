@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from lineal.capture.tracers.inject import lineal_hook
+from lineal.capture.tracers.strace import Strace
 from lineal.errors import InvalidInput
 from lineal.records import journal
 from lineal.records.run import FileUse, Run, RunStatus
@@ -468,6 +469,18 @@ def test_without_a_tracer_only_what_is_declared_is_known(lab: Lab) -> None:
     lab.site.settings = {"capture.tracer": "none"}
     run = lab.python("open('a.txt', 'w').write('a'); open('b.txt', 'w').write('b')", outputs=("a.txt",))
     assert (run.capture.grade, paths(run.outputs)) == ("declared-only", ["a.txt"])
+
+
+def test_strace_sees_every_program(lab: Lab) -> None:
+    if reason := Strace().unavailable():
+        pytest.skip(f"real part strace: {reason}")
+    lab.site.settings = {"capture.tracer": "strace"}
+    lab.write("in.csv", TABLE)
+    run = lab.python("import subprocess; subprocess.run(['sh', '-c', 'sort < in.csv | tee a.txt > b.txt'], check=True)")
+    assert (paths(run.inputs), paths(run.outputs)) == (["in.csv"], ["a.txt", "b.txt"])
+    assert (run.capture.tracers, run.capture.grade) == (("strace",), "complete")
+    assert run.environment.interpreter == sys.executable
+    assert sorted(run.code.files) == ["script.py"]
 
 
 def test_an_existing_sitecustomize_still_runs(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

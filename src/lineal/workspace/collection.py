@@ -207,7 +207,8 @@ def _unasked(seen: Sightings, context: Mapping[str, Any]) -> list[str]:
 
 def _capture(seen: Sightings, context: Mapping[str, Any], found: Collected) -> Capture:
     tracer = context.get("tracer", "")
-    unseen = [*(reason or _unwatched(program) for program, reason in seen.unwatched.items()), *context.get("unseen", ()), *seen.damaged]
+    hidden = {} if tracer == "strace" else seen.unwatched
+    unseen = [*(reason or _unwatched(program) for program, reason in hidden.items()), *context.get("unseen", ()), *seen.damaged]
     if tracer == "python" and not seen.interpreter and not unseen:
         unseen.append("the program started no watcher, so only what was declared is known")
     grade = "declared-only" if not tracer else "partial" if unseen else "complete"

@@ -76,7 +76,7 @@ def _run(site: Site, begun: Begun, request: RunRequest, *, tracer: Tracer | None
     environment.setdefault("PYTHONUNBUFFERED", "1")
     command = tuple(request.command)
     if tracer is not None and command:
-        watch = tracer.watch(command, journals=begun.folder, environment=environment)
+        watch = tracer.watch(command, folder=begun.working, journals=begun.folder, environment=environment)
         command, environment = watch.command, {**environment, **watch.environment}
     with _Log(begun.folder / journal.OUTPUT_LOG, redactor) as log:
         outcome = run_process(command, folder=begun.working, environment=environment, sink=log.write)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import os
 import queue
 import resource
 import sys
@@ -37,7 +38,8 @@ def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
         recorder = join_run(site)
         if recorder is not None:
             return _noted(recorder, request)
-    begun = begin_run(site, _described(request), resumed=resumed, tracer="python", program=own_interpreter())
+    arguments = sys.argv if _is_own_script(site) else ()
+    begun = begin_run(site, _described(request), resumed=resumed, tracer="python", program=own_interpreter(), arguments=arguments)
     noting = _code.note(begun)
     watcher = lineal_hook.watch(folder=str(begun.folder), run=begun.id, project=site.project_id, root=str(site.layout.root))
     watcher.note_modules()
@@ -70,6 +72,12 @@ def _noted(recorder: JournalRecorder, request: RunRequest) -> JournalRecorder:
 
 def _described(request: RunRequest) -> RunRequest:
     return request if request.command else dataclasses.replace(request, command=interpreter_arguments())
+
+
+def _is_own_script(site: Site) -> bool:
+    """Whether the program is a script of the project: the arguments of a notebook's kernel or a test runner are nobody's parameters."""
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    return bool(path) and os.path.realpath(str(path)).startswith(os.path.realpath(site.layout.root) + os.sep)
 
 
 def _write_end(site: Site, begun: Begun, outcome: Outcome) -> None:
@@ -129,7 +137,6 @@ class _Completion:
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name="lineal-completion", daemon=True)
             self._thread.start()
-            atexit.register(self.close)
         self._queue.put((site, begun, noting))
 
     def close(self) -> None:
@@ -168,3 +175,4 @@ class _Completion:
 
 _code = _CodeState()
 _completion = _Completion()
+atexit.register(_completion.close)

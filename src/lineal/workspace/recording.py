@@ -56,12 +56,14 @@ def begin_run(
     resumed: tuple[str, int] | None = None,
     tracer: str = "",
     program: Mapping[str, Any] | None = None,
+    arguments: Sequence[str] | None = None,
 ) -> Begun:
     """Begins a run that this process owns, and notes everything the request says.
 
     Args:
         resumed: id and number of the attempt of a run that is continued.
         tracer: what watches the command, for the record.
+        arguments: what parameters are read from; the request's command unless given.
         program: the interpreter, where this very process is what is recorded.
 
     Raises:
@@ -96,7 +98,7 @@ def begin_run(
             **(program or {}),
         },
     )
-    _note_request(writer, request, redactor=redactor, working=working)
+    _note_request(writer, request, arguments=request.command if arguments is None else arguments, redactor=redactor, working=working)
     return Begun(id=identifier, folder=folder, working=working, name=name, writer=writer)
 
 
@@ -216,10 +218,10 @@ def _prepare(folder: Path, context: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _note_request(writer: JournalWriter, request: RunRequest, *, redactor: Redactor, working: Path) -> None:
+def _note_request(writer: JournalWriter, request: RunRequest, *, arguments: Sequence[str], redactor: Redactor, working: Path) -> None:
     from lineal.records.arguments import parse_arguments
 
-    found = parse_arguments(redactor.arguments(request.command))
+    found = parse_arguments(redactor.arguments(arguments))
     if found:
         writer.append(journal.PARAMS, values=found, origin="argument")
     if request.tags:

@@ -37,10 +37,11 @@ class Tracer(Protocol):
     def unavailable(self) -> str:
         """Why it does not work here, one sentence, or an empty string."""
 
-    def watch(self, command: Sequence[str], *, journals: Path, environment: Mapping[str, str]) -> Watch:
+    def watch(self, command: Sequence[str], *, folder: Path, journals: Path, environment: Mapping[str, str]) -> Watch:
         """What to run so that ``command`` is watched.
 
         Args:
+            folder: what the command will be started in.
             journals: the run's folder of journals.
             environment: what the command would be started with; names of `lineal.records.journal` are set already.
         """

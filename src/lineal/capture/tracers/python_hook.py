@@ -24,12 +24,10 @@ class PythonHook:
         """It works wherever Lineal does."""
         return ""
 
-    def watch(self, command: Sequence[str], *, journals: Path, environment: Mapping[str, str]) -> Watch:
+    def watch(self, command: Sequence[str], *, folder: Path, journals: Path, environment: Mapping[str, str]) -> Watch:
         """The same command, with our folder first on ``PYTHONPATH``: each Python process of the tree then starts a watcher."""
         from lineal.capture.tracers.inject import lineal_hook
 
-        before = environment.get("PYTHONPATH", "")
-        added = {"PYTHONPATH": os.pathsep.join(part for part in (str(INJECTED), before) if part)}
         if command and not lineal_hook.is_python(command[0]):
             watcher = lineal_hook.Watcher(
                 folder=str(journals),
@@ -37,10 +35,16 @@ class PythonHook:
                 project=environment.get(lineal_hook.PROJECT, ""),
                 root=environment.get(lineal_hook.ROOT, os.sep),
             )
-            watcher.unwatched(command[0], lineal_hook.split_words(list(command)), environment.get("PWD", os.getcwd()))
-        return Watch(command=tuple(command), environment=added)
+            watcher.unwatched(command[0], lineal_hook.split_words(list(command)), str(folder))
+        return Watch(command=tuple(command), environment=injection(environment))
 
     def settle(self, *, journals: Path) -> Sequence[str]:
         """Nothing is left to do: the watchers wrote to the journals themselves."""
         del journals
         return ()
+
+
+def injection(environment: Mapping[str, str]) -> dict[str, str]:
+    """What makes every Python process start a watcher."""
+    before = environment.get("PYTHONPATH", "")
+    return {"PYTHONPATH": os.pathsep.join(part for part in (str(INJECTED), before) if part)}

@@ -14,13 +14,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from lineal.capture.tracers.interface import Watch
+from lineal.capture.tracers.python_hook import injection
 
 TRACE = "strace.log"
 _CALLS = "open,openat,openat2,creat,rename,renameat,renameat2,link,linkat,truncate,execve,chdir,fchdir,clone,clone3,fork,vfork"
 _LINE = re.compile(rb"(?P<pid>\d+) +(?P<time>\d+\.\d+) (?P<call>\w+)\((?P<arguments>.*)\) += (?P<result>-?\d+)(?P<rest>.*)\Z")
 _UNFINISHED = re.compile(rb"(?P<pid>\d+) +(?P<time>\d+\.\d+) (?P<call>\w+)\((?P<arguments>.*) <unfinished \.\.\.>\Z")
 _RESUMED = re.compile(rb"(?P<pid>\d+) +\d+\.\d+ <\.\.\. (?P<call>\w+) resumed>(?P<rest>.*)\Z")
-_TEXT = re.compile(rb'"((?:[^"\\]|\\.)*)"')
+_PATH = re.compile(rb'(?:(?:AT_FDCWD|\d+)<([^>]*)>, )?"((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(rb"\\(x[0-9a-f]{2}|.)")
 
 
@@ -33,11 +34,11 @@ class Strace:
         """Why it does not work here: not installed, too old, or not allowed."""
         return _try_out()
 
-    def watch(self, command: Sequence[str], *, journals: Path, environment: Mapping[str, str]) -> Watch:
-        """The command under strace, which writes what it sees beside the journals."""
-        del environment
+    def watch(self, command: Sequence[str], *, folder: Path, journals: Path, environment: Mapping[str, str]) -> Watch:
+        """The command under strace, which writes what it sees beside the journals; Python programs also tell which interpreter they are."""
+        (journals / TRACE).with_suffix(".folder").write_bytes(os.fsencode(os.path.abspath(folder)))
         options = ["-f", "--seccomp-bpf", "-qqq", "-ttt", "-xx", "-s", "4096", "-y", "-e", f"trace={_CALLS}", "-e", "signal=none"]
-        return Watch(command=("strace", *options, "-o", str(journals / TRACE), "--", *command))
+        return Watch(command=("strace", *options, "-o", str(journals / TRACE), "--", *command), environment=injection(environment))
 
     def settle(self, *, journals: Path) -> Sequence[str]:
         """Turns strace's text into `OPENED` entries and removes it."""
@@ -53,40 +54,73 @@ class Strace:
             root=os.fspath(journals.parents[2]),
             home=os.path.expanduser("~"),
         )
-        for seen, mode in read_trace(path):
+        note = path.with_suffix(".folder")
+        for seen, mode in read_trace(path, Path(os.fsdecode(note.read_bytes()))):
             watcher.traced(seen, mode)
         path.unlink()
+        note.unlink()
         return ()
 
 
-def read_trace(path: Path) -> Iterator[tuple[bytes, str]]:
-    """The opened files in a trace: absolute path and mode (``r``, ``w`` or ``rw``), in their order; calls that failed are left out."""
-    open_calls: dict[bytes, re.Match[bytes]] = {}
+def read_trace(path: Path, folder: Path) -> Iterator[tuple[bytes, str]]:
+    """The opened files in a trace: absolute path and mode (``r``, ``w`` or ``rw``), in their order; calls that failed are left out.
+
+    Args:
+        folder: what the first process started in.
+    """
+    folders = _Folders(os.fsencode(folder))
+    for match in _whole_calls(path):
+        call, pid = match["call"], match["pid"]
+        if call in {b"open", b"openat", b"openat2", b"creat"}:
+            opened = _opened_path(match["rest"])
+            if opened:
+                yield opened, "w" if call == b"creat" else _mode(match["arguments"])
+            continue
+        paths = [folders.absolute(pid, base, _unescape(text)) for base, text in _PATH.findall(match["arguments"])]
+        if call.startswith((b"rename", b"link")) and len(paths) >= 2:
+            yield paths[0], "r"
+            yield paths[1], "w"
+        elif call == b"truncate" and paths:
+            yield paths[0], "rw"
+        elif call == b"chdir" and paths:
+            folders.moved(pid, paths[0])
+        elif call in {b"clone", b"clone3", b"fork", b"vfork"}:
+            folders.forked(pid, match["result"])
+
+
+class _Folders:
+    """Which folder each process works in."""
+
+    def __init__(self, first: bytes) -> None:
+        self._first = first
+        self._of: dict[bytes, bytes] = {}
+
+    def absolute(self, pid: bytes, base: bytes, path: bytes) -> bytes:
+        """The path that a process means; ``base`` is the folder descriptor's, where the call has one."""
+        return os.path.normpath(os.path.join(_unescape(base) or self._of.get(pid, self._first), path))
+
+    def moved(self, pid: bytes, folder: bytes) -> None:
+        """Notes a change of folder."""
+        self._of[pid] = folder
+
+    def forked(self, pid: bytes, child: bytes) -> None:
+        """A child works where its parent does."""
+        self._of[child] = self._of.get(pid, self._first)
+
+
+def _whole_calls(path: Path) -> Iterator[re.Match[bytes]]:
+    """Calls that succeeded, those that strace printed in two parts put together."""
+    begun: dict[bytes, re.Match[bytes]] = {}
     with path.open("rb") as lines:
         for raw in lines:
             line = raw.rstrip(b"\n")
             if match := _UNFINISHED.match(line):
-                open_calls[match["pid"]] = match
+                begun[match["pid"]] = match
                 continue
-            if (resumed := _RESUMED.match(line)) and (begun := open_calls.pop(resumed["pid"], None)):
-                line = b"%s %s %s(%s%s" % (begun["pid"], begun["time"], begun["call"], begun["arguments"], resumed["rest"])
+            if (resumed := _RESUMED.match(line)) and (first := begun.pop(resumed["pid"], None)):
+                line = b"%s %s %s(%s%s" % (first["pid"], first["time"], first["call"], first["arguments"], resumed["rest"])
             if (whole := _LINE.match(line)) and int(whole["result"]) >= 0:
-                yield from _uses(whole)
-
-
-def _uses(match: re.Match[bytes]) -> Iterator[tuple[bytes, str]]:
-    call = match["call"]
-    if call in {b"open", b"openat", b"openat2", b"creat"}:
-        opened = _opened_path(match["rest"])
-        if opened:
-            yield opened, "w" if call == b"creat" else _mode(match["arguments"])
-        return
-    paths = [_unescape(text) for text in _TEXT.findall(match["arguments"])]
-    if call.startswith((b"rename", b"link")) and len(paths) >= 2 and all(path.startswith(b"/") for path in paths[:2]):
-        yield paths[0], "r"
-        yield paths[1], "w"
-    elif call == b"truncate" and paths and paths[0].startswith(b"/"):
-        yield paths[0], "rw"
+                yield whole
 
 
 def _opened_path(rest: bytes) -> bytes:

@@ -31,6 +31,9 @@ class ActiveRun:
         self._log = recorder.log
         self._pid = os.getpid()
         self._finished = False
+        if not _open:
+            atexit.unregister(_finish_open)
+            atexit.register(_finish_open)  # last come, first served: before the journals are closed
         _open.append(self)
 
     @property
@@ -147,6 +150,3 @@ def _exit_code(error: BaseException | None) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 0 if error.code is None else 1
     return 1
-
-
-atexit.register(_finish_open)

@@ -1,0 +1,190 @@
+"""`lineal.run` in programs of their own, as users write them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lineal.bootstrap.compose import create_workspace
+from lineal.records.run import Run, RunStatus
+from lineal.workspace.interface import Workspace
+
+
+class Studio:
+    """A project, and programs that record into it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.folder = workspace.root
+
+    def play(self, code: str, *, status: int = 0) -> list[Run]:
+        """Runs a program and gives every run of the project, oldest first."""
+        (self.folder / "program.py").write_text(textwrap.dedent(code))
+        done = subprocess.run([sys.executable, "program.py"], cwd=self.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stderr
+        self.workspace.runs.ingest()
+        return sorted((self.workspace.runs.get(run.id) for run in self.workspace.runs.search().runs), key=lambda run: run.started_at)
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    workspace = create_workspace(tmp_path, name="studio")
+    yield Studio(workspace)
+    workspace.close()
+
+
+def test_everything_that_can_be_recorded_is_in_the_run(studio: Studio) -> None:
+    (studio.folder / "in.csv").write_text("a\n1\n")
+    (run,) = studio.play(
+        """
+        import lineal
+        with lineal.run("train") as run:
+            rows = open(run.input("in.csv", role="train")).read()
+            assert run.param("learning_rate", 0.1) == 0.1
+            assert run.params({"depth": 4, "features": ["dep_delay", "carrier"]})["depth"] == 4
+            assert run.log(loss=0.31, step=7) == {"loss": 0.31}
+            run.log({"val/loss": 0.3}, step=7)
+            run.summary(auc=0.91, on="test")
+            run.tag("team", "delays"); run.note("first try")
+            open(run.output("roc.png"), "wb").write(b"png")
+            open("undeclared.txt", "w").write("x")
+        """
+    )
+    assert (run.name, run.status, run.exit_code) == ("train", RunStatus.FINISHED, 0)
+    assert {key: param.value for key, param in run.params.items()} == {"learning_rate": 0.1, "depth": 4, "features": ["dep_delay", "carrier"]}
+    assert {key: metric.last for key, metric in run.metrics.items()} == {"loss": 0.31, "val/loss": 0.3, "auc": 0.91}
+    assert [(use.path, use.role, use.role_origin, use.declared) for use in run.inputs] == [("in.csv", "train", "declared", True)]
+    assert {use.path: use.declared for use in run.outputs} == {"roc.png": True, "undeclared.txt": False}
+    assert run.capture.undeclared == ("undeclared.txt",)
+    assert (run.tags, run.note) == ({"team": "delays"}, "first try")
+    assert list(run.code.files) == ["program.py"]
+    assert run.environment.interpreter == sys.executable
+    assert run.command[-1] == "program.py"
+
+
+def test_an_exception_marks_the_run_failed_and_goes_on(studio: Studio) -> None:
+    runs = studio.play(
+        """
+        import lineal
+        try:
+            with lineal.run("bad"): raise ValueError("no")
+        except ValueError: pass
+        try:
+            with lineal.run("left"): raise SystemExit(0)
+        except SystemExit: pass
+        try:
+            with lineal.run("typed"): raise KeyboardInterrupt
+        except KeyboardInterrupt: pass
+        """
+    )
+    assert [(run.name, run.status.value, run.exit_code) for run in runs] == [("bad", "failed", 1), ("left", "finished", 0), ("typed", "stopped", 130)]
+
+
+def test_a_started_run_ends_with_finish_or_with_the_process(studio: Studio) -> None:
+    runs = studio.play("import lineal\na = lineal.start('a'); a.log(x=1); a.finish(); a.finish()\nb = lineal.start('b'); b.log(x=2)\n")
+    assert [(run.name, run.status.value) for run in runs] == [("a", "finished"), ("b", "finished")]
+
+
+def test_a_process_that_dies_of_an_exception_fails_what_it_left_open(studio: Studio) -> None:
+    (run,) = studio.play("import lineal\nrun = lineal.start('a')\nraise ValueError('no')\n", status=1)
+    assert run.status is RunStatus.FAILED
+
+
+def test_a_run_inside_another_is_its_child(studio: Studio) -> None:
+    outer, inner = studio.play("import lineal\nwith lineal.run('outer'):\n    with lineal.run('inner') as run: run.log(x=1)\n")
+    assert (outer.parent, inner.parent) == ("", outer.id)
+
+
+def test_a_killed_process_is_recovered_with_what_it_wrote(studio: Studio) -> None:
+    (run,) = studio.play(
+        """
+        import lineal, os, time
+        run = lineal.start("long")
+        for step in range(100): run.log(loss=1.0, step=step)
+        open("out.txt", "w").write("x")
+        time.sleep(1.5)
+        os.kill(os.getpid(), 9)
+        """,
+        status=-9,
+    )
+    assert (run.status, run.metrics["loss"].points) == (RunStatus.CRASHED, 100)
+    assert [use.path for use in run.outputs] == ["out.txt"]
+
+
+def test_a_forked_process_goes_on_recording_into_the_run(studio: Studio) -> None:
+    (run,) = studio.play(
+        """
+        import lineal, os, sys
+        with lineal.run("fork") as run:
+            run.log(loss=1.0, step=0)
+            if os.fork() == 0:
+                run.log(child=2.0, step=0)
+                open("child.txt", "w").write("x")
+                run.finish()
+                sys.exit(0)
+            os.wait()
+        """
+    )
+    assert run.status is RunStatus.FINISHED
+    assert {key: metric.last for key, metric in run.metrics.items()} == {"loss": 1.0, "child": 2.0}
+    assert [use.path for use in run.outputs] == ["child.txt"]
+
+
+def test_outputs_of_one_path_are_kept_apart_by_run(studio: Studio) -> None:
+    runs = studio.play(
+        """
+        import lineal, time
+        for seed in range(3):
+            with lineal.run("sweep") as run:
+                open("model.txt", "w").write(str(seed))
+            time.sleep(0.7)
+        """
+    )
+    assert [studio.workspace.runs.artifact(run.id, "model.txt").read() for run in runs] == [b"0", b"1", b"2"]
+
+
+def test_a_model_is_kept_in_a_safe_format_with_its_signature(studio: Studio) -> None:
+    (run,) = studio.play(
+        """
+        import lineal, pandas as pd
+        from sklearn.linear_model import LogisticRegression
+        X = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
+        with lineal.run("fit") as run:
+            model = run.model("delay", LogisticRegression().fit(X, [0, 0, 1, 1]), example=X)
+            assert model.predict(X).shape == (4,)
+        """
+    )
+    (model,) = [use for use in run.outputs if use.role == "model"]
+    assert (model.root, model.path) == ("run", "models/delay/model.skops")
+    assert model.restorable
+    assert not list((studio.folder / ".lineal/artifacts").iterdir())
+
+
+def test_recording_loads_neither_the_ledger_nor_numpy(studio: Studio) -> None:
+    code = "import lineal, sys\nwith lineal.run() as run: run.log(loss=1.0)\nbad = {'numpy', 'sqlalchemy', 'click', 'pandas'} & sys.modules.keys()\nassert not bad, bad\n"
+    studio.play(code)
+
+
+def test_outside_a_project_the_way_out_is_named(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", "import lineal; lineal.run('x')"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "lineal init" in done.stderr
+
+
+def test_importing_lineal_loads_next_to_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import lineal; print(sorted(set(sys.modules) - before - {'__future__'})); lineal.run; lineal.__version__"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['lineal']"
+
+
+def test_an_unknown_name_is_refused_as_by_any_module() -> None:
+    import lineal
+
+    with pytest.raises(AttributeError, match="no attribute 'walk'"):
+        lineal.walk  # noqa: B018 - asking is the point
+    assert {"run", "runs", "get", "start"} <= set(dir(lineal))
