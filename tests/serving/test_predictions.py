@@ -14,8 +14,9 @@ import pytest
 
 from lineal.errors import Unavailable
 from lineal.records.frames import HEAD_SIZE
-from lineal.serving.capture import AnsweredRows, PredictionWriter
+from lineal.serving.capture import PredictionWriter
 from lineal.serving.predictions import PredictionLog
+from lineal.serving.segments import AnsweredRows
 
 DAY = 86_400_000_000
 START = 1_364_774_400_000_000
@@ -91,7 +92,7 @@ def test_one_is_found_by_its_id_and_others_are_not(writer: PredictionWriter, tmp
 
 
 def test_pages_go_backwards_without_gap_or_double(writer: PredictionWriter, tmp_path: Path) -> None:
-    ids = []
+    ids: list[str] = []
     for first in range(0, 90, 30):
         rows = answered(writer, 30, first=first)
         ids += rows.ids
@@ -261,3 +262,44 @@ def test_a_full_disk_is_told_and_nothing_answered_is_lost_once_there_is_room(sma
     assert PredictionLog(small_disk).count() == 10_001
     assert PredictionLog(small_disk).damage() == []
     shutil.copytree(small_disk, tmp_path / "kept")
+
+
+def test_small_frames_are_put_together_without_changing_a_row(tmp_path: Path) -> None:
+    writer = PredictionWriter(tmp_path, flush_seconds=0.001)
+    for row in range(60):
+        writer.add(answered(writer, 1 + row % 2, first=row * 2, model="delay@1" if row < 50 else "delay@2", score=row % 5 > 0))
+        written(writer, sum(1 + turn % 2 for turn in range(row + 1)))
+    writer.close()
+    before, size = PredictionLog(tmp_path).columns(), segment(tmp_path).stat().st_size
+    PredictionWriter(tmp_path).close()
+    after = PredictionLog(tmp_path).columns()
+    assert segment(tmp_path).stat().st_size < size / 4
+    assert (after.ids, after.model.tolist(), after.output.tolist()) == (before.ids, before.model.tolist(), before.output.tolist())
+    assert after.event_at.tolist() == before.event_at.tolist()
+    assert np.array_equal(after.score, before.score, equal_nan=True)
+    assert {name: values.tolist() for name, values in after.features.items()} == {name: values.tolist() for name, values in before.features.items()}
+    assert PredictionLog(tmp_path).find(before.ids[17]) is not None
+
+
+def test_a_segment_of_many_frames_is_closed_and_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lineal.serving.capture.SEGMENT_FRAMES", 20)
+    writer = PredictionWriter(tmp_path, flush_seconds=0.001)
+    for row in range(50):
+        writer.add(answered(writer, 1, first=row))
+        written(writer, row + 1)
+    writer.close()
+    assert len(list(tmp_path.glob("*.predictions"))) == 3
+    assert PredictionLog(tmp_path).columns().features["distance"].tolist() == [float(row) for row in range(50)]
+
+
+def test_a_damaged_segment_is_never_rewritten(writer: PredictionWriter, tmp_path: Path) -> None:
+    for first in range(30):
+        writer.add(answered(writer, 1, first=first))
+        written(writer, first + 1)
+    writer.close()
+    path = segment(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[HEAD_SIZE + 40] ^= 0xFF
+    path.write_bytes(data)
+    PredictionWriter(tmp_path).close()
+    assert path.read_bytes() == data

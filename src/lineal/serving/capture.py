@@ -2,64 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from lineal.errors import Unavailable
 from lineal.records.frames import PREDICTIONS, frame, head
 from lineal.records.ids import uuid7
-from lineal.serving.columns import encode_columns
+from lineal.serving.compaction import compact, worth_compacting
+from lineal.serving.segments import SUFFIX, AnsweredRows, encode_rows
 
-SUFFIX = ".predictions"
 REJECTED = "rejected.json"
-FRAME_ROWS = 1024
 QUEUE_ROWS = 65_536
 SEGMENT_BYTES = 16 * 1024 * 1024
+SEGMENT_FRAMES = 4096
+"""So many frames at most: a service with few requests writes a frame for each, and they are put together when the segment is full."""
+
 FLUSH_SECONDS = 0.2
-
-
-class FrameHead(msgspec.Struct, frozen=True, array_like=True):
-    """A frame's payload: what is needed to pass over it, then the compressed columns.
-
-    Attributes:
-        rows: how many predictions.
-        event, recorded: smallest and largest time, microseconds UTC.
-        span: smallest and largest id, 16 bytes each.
-        ids: 16 bytes each.
-        columns: `encode_columns` of ``event recorded output score key`` and ``f:<feature>`` each.
-    """
-
-    rows: int
-    model: str
-    event: tuple[int, int]
-    recorded: tuple[int, int]
-    span: tuple[bytes, bytes]
-    ids: bytes
-    columns: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnsweredRows:
-    """Rows that were answered together, in columns of equal length."""
-
-    model: str
-    ids: Sequence[str]
-    recorded: Sequence[int]
-    event: Sequence[int]
-    features: Mapping[str, Sequence[Any]]
-    output: Sequence[Any]
-    score: Sequence[float] | None
-    keys: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +126,7 @@ class PredictionWriter:
             self._segment = None
 
     def _work(self) -> None:
+        self._tidy()
         give_up = 0.0
         while True:
             self._wake.wait(self._interval)
@@ -173,6 +142,13 @@ class PredictionWriter:
             if time.monotonic() > give_up:
                 sys.stderr.write(f"{waiting} captured predictions could not be written: {self._trouble}\n")
                 return
+
+    def _tidy(self) -> None:
+        """Puts small frames of earlier services together; what cannot be now is left as it is."""
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            with contextlib.suppress(OSError):
+                if worth_compacting(path):
+                    compact(path)
 
     def _flush(self) -> None:
         with self._lock:
@@ -194,12 +170,14 @@ class PredictionWriter:
             self._written += done
 
     def _write(self, batch: Sequence[AnsweredRows]) -> None:
-        if self._segment is None or self._segment.size > SEGMENT_BYTES:
-            if self._segment is not None:
-                self._segment.close()
-                self._segment = None
+        if self._segment is not None and (self._segment.size > SEGMENT_BYTES or self._segment.frames >= SEGMENT_FRAMES):
+            full, self._segment = self._segment, None
+            full.close()
+            compact(full.path)
+        if self._segment is None:
             self._segment = _Segment(self._folder, first=batch[0].ids[0])
-        self._segment.append(b"".join(frame(payload) for payload in encode_rows(batch)))
+        payloads = encode_rows(batch)
+        self._segment.append(b"".join(frame(payload) for payload in payloads), frames=len(payloads))
 
     def _write_rejected(self) -> None:
         with self._lock:
@@ -216,18 +194,19 @@ class _Segment:
     """One file of frames; an append that fails leaves it as it was."""
 
     def __init__(self, folder: Path, *, first: str) -> None:
-        path = folder / f"{first.replace('-', '')[:12]}-{os.urandom(4).hex()}{SUFFIX}"
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        self.path = folder / f"{first.replace('-', '')[:12]}-{os.urandom(4).hex()}{SUFFIX}"
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         self.size = 0
+        self.frames = 0
         try:
-            self.append(head(PREDICTIONS))
+            self.append(head(PREDICTIONS), frames=0)
             _sync_folder(folder)
         except OSError:
             os.close(self._fd)
-            path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
             raise
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes, *, frames: int) -> None:
         """Writes and syncs; on failure the file is cut back, so that a later append does not follow a torn one."""
         try:
             written = 0
@@ -238,75 +217,10 @@ class _Segment:
             os.ftruncate(self._fd, self.size)
             raise
         self.size += len(data)
+        self.frames += frames
 
     def close(self) -> None:
         os.close(self._fd)
-
-
-def encode_rows(batch: Sequence[AnsweredRows]) -> list[bytes]:
-    """Frame payloads of at most `FRAME_ROWS` rows each, in order; rows of different models never share a frame."""
-    payloads: list[bytes] = []
-    open_rows: list[AnsweredRows] = []
-    count = 0
-    for rows in (piece for item in sorted(batch, key=lambda item: item.ids[0]) for piece in _pieces(item)):
-        if open_rows and (count + len(rows.ids) > FRAME_ROWS or rows.model != open_rows[0].model):
-            payloads.append(_payload(open_rows))
-            open_rows, count = [], 0
-        open_rows.append(rows)
-        count += len(rows.ids)
-    if open_rows:
-        payloads.append(_payload(open_rows))
-    return payloads
-
-
-def _pieces(rows: AnsweredRows) -> list[AnsweredRows]:
-    total = len(rows.ids)
-    if total <= FRAME_ROWS:
-        return [rows]
-    cuts = [slice(start, start + FRAME_ROWS) for start in range(0, total, FRAME_ROWS)]
-    return [
-        AnsweredRows(
-            model=rows.model,
-            ids=rows.ids[cut],
-            recorded=rows.recorded[cut],
-            event=rows.event[cut],
-            features={name: values[cut] for name, values in rows.features.items()},
-            output=rows.output[cut],
-            score=None if rows.score is None else rows.score[cut],
-            keys=None if rows.keys is None else rows.keys[cut],
-        )
-        for cut in cuts
-    ]
-
-
-def _payload(rows: Sequence[AnsweredRows]) -> bytes:
-    event = [time_us for item in rows for time_us in item.event]
-    recorded = [time_us for item in rows for time_us in item.recorded]
-    columns: dict[str, Sequence[Any]] = {"event": event, "recorded": recorded, "output": [value for item in rows for value in item.output]}
-    if any(item.score is not None for item in rows):
-        columns["score"] = [value for item in rows for value in (item.score if item.score is not None else [None] * len(item.ids))]
-    if any(item.keys is not None for item in rows):
-        columns["key"] = [key for item in rows for key in (item.keys if item.keys is not None else [None] * len(item.ids))]
-    for name in rows[0].features:
-        columns[f"f:{name}"] = [value for item in rows for value in item.features[name]]
-    ids = [bytes.fromhex(identifier.replace("-", "")) for item in rows for identifier in item.ids]
-    return msgspec.msgpack.encode(
-        FrameHead(
-            rows=len(event),
-            model=rows[0].model,
-            event=(min(event), max(event)),
-            recorded=(min(recorded), max(recorded)),
-            span=(min(ids), max(ids)),
-            ids=b"".join(ids),
-            columns=encode_columns(columns),
-        )
-    )
-
-
-def id_text(raw: bytes) -> str:
-    """A UUID's text form."""
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def read_rejected(folder: Path) -> dict[str, int]:

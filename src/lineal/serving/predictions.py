@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from lineal.errors import LinealError
-from lineal.records.frames import HEAD_SIZE, LARGEST_PAYLOAD, PREDICTIONS, check_head
 from lineal.records.ids import uuid7_time_us
-from lineal.serving.capture import SUFFIX, FrameHead, PredictionWriter, id_text, read_rejected
+from lineal.serving.capture import PredictionWriter, read_rejected
 from lineal.serving.columns import decode_columns, join_columns
+from lineal.serving.segments import SUFFIX, FrameHead, id_text, read_segment
 
 __all__ = ["CapturedPrediction", "PredictionColumns", "PredictionLog", "PredictionWriter"]
-
-_FRAME = struct.Struct("<II")
-_DECODER = msgspec.msgpack.Decoder(FrameHead)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +66,7 @@ class PredictionLog:
         frames = [
             (head, decode_columns(head.columns))
             for path in self._segments()
-            for head in _frames(path, damaged)
+            for head in read_segment(path, damaged)
             if (start is None or head.event[1] >= start) and (end is None or head.event[0] < end)
         ]
         return _joined(frames, start, end, tuple(damaged))
@@ -88,7 +80,7 @@ class PredictionLog:
         if len(wanted) != 16:
             return None
         for path in self._likely_first(identifier):
-            for head in _frames(path, []):
+            for head in read_segment(path, []):
                 if head.span[0] <= wanted <= head.span[1]:
                     found = next((row for row in _rows(head) if row.id == identifier.lower()), None)
                     if found is not None:
@@ -108,14 +100,14 @@ class PredictionLog:
         """Every prediction, newest first, from before the id ``before`` where one is given."""
         bound = before.lower()
         for path in reversed(self._segments()):
-            for head in reversed(list(_frames(path, []))):
+            for head in reversed(list(read_segment(path, []))):
                 if bound and id_text(head.span[0]) >= bound:
                     continue
                 yield from (row for row in reversed(list(_rows(head))) if not bound or row.id < bound)
 
     def count(self) -> int:
         """How many there are."""
-        return sum(head.rows for path in self._segments() for head in _frames(path, []))
+        return sum(head.rows for path in self._segments() for head in read_segment(path, []))
 
     def rejected(self) -> dict[str, int]:
         """How many requests were refused, by reason."""
@@ -125,7 +117,7 @@ class PredictionLog:
         """What cannot be read, one sentence each; reads everything."""
         found: list[str] = []
         for path in self._segments():
-            for head in _frames(path, found):
+            for head in read_segment(path, found):
                 try:
                     decode_columns(head.columns)
                 except Exception as error:  # noqa: BLE001 - whatever a damaged block makes the decoders raise
@@ -140,33 +132,6 @@ class PredictionLog:
         starts = [int(path.name[:12], 16) * 1000 if _is_hex(path.name[:12]) else 0 for path in segments]
         place = max(bisect_right(starts, uuid7_time_us(identifier)) - 1, 0)
         return [*segments[place : place + 1], *segments[:place][::-1], *segments[place + 1 :]]
-
-
-def _frames(path: Path, damaged: list[str]) -> Iterator[FrameHead]:
-    """The whole frames of a segment; what is damaged is named in ``damaged`` and passed over where the next frame can be found."""
-    try:
-        data = path.read_bytes()
-        whole = check_head(data, PREDICTIONS, path.name)
-    except OSError as error:
-        damaged.append(f"{path.name} cannot be read: {error.strerror}")
-        return
-    except LinealError as error:
-        damaged.append(error.message)
-        return
-    place = HEAD_SIZE if whole else len(data)
-    while place + _FRAME.size <= len(data):
-        length, checksum = _FRAME.unpack_from(data, place)
-        end = place + _FRAME.size + length
-        if end > len(data):
-            if length > LARGEST_PAYLOAD:
-                damaged.append(f"{path.name} is damaged from byte {place} on")
-            return  # torn: its writer died while writing it
-        payload = data[place + _FRAME.size : end]
-        if zlib.crc32(payload) == checksum:
-            yield _DECODER.decode(payload)
-        elif end < len(data):
-            damaged.append(f"{path.name} is damaged at byte {place}: one block of predictions is lost")
-        place = end
 
 
 def _rows(head: FrameHead) -> Iterator[CapturedPrediction]:

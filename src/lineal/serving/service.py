@@ -15,11 +15,12 @@ import msgspec
 from lineal.errors import LinealError, Unavailable
 from lineal.serving.batching import Batches
 from lineal.serving.bundle import Manifest, check_model_file, read_manifest
-from lineal.serving.capture import AnsweredRows, PredictionWriter
+from lineal.serving.capture import PredictionWriter
 from lineal.serving.formats import load_model
 from lineal.serving.formats.interface import Answers, Predictor
 from lineal.serving.measures import Measures
 from lineal.serving.requests import PredictRequest, Problem, RequestReader
+from lineal.serving.segments import AnsweredRows
 
 LARGEST_BODY = 16 * 1024 * 1024
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
