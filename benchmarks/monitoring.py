@@ -57,7 +57,7 @@ def measure() -> list[Row]:
     peer, note = peer_cpu(before, after)
     work = f"drift of {ROWS:,} rows × {NUMERIC + CATEGORICAL} columns"
     return [
-        Row(work=work, unit="CPU s", ours=ours, peer=peer, peer_name=PEER, goal="≤ 0.5", met=ours <= 0.5, note=note),
+        Row(work=work, unit="CPU s", ours=ours, peer=peer, peer_name=PEER, note=note),
         Row(work=f"{work}, making the profile too", unit="CPU s", ours=ours + building, peer=peer, peer_name=PEER),
     ]
 
