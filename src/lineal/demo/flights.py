@@ -23,7 +23,7 @@ class Flight:
 
     Attributes:
         line: its number in ``flights.csv``, the head being line 1.
-        row: by column name, as text; empty where the source has none.
+        row: by column name, as text; empty or ``NA`` where the source has none.
         text: the line as it stands in the source.
     """
 
@@ -96,7 +96,7 @@ def flip_labels(path: Path, count: int) -> None:
     """Turns late flights into punctual ones and back, ``count`` of them, in the middle of the file."""
     head, *lines = path.read_text(encoding="utf-8").splitlines()
     place = head.split(",").index("arr_delay")
-    landed = [number for number, line in enumerate(lines) if line.split(",")[place]]
+    landed = [number for number, line in enumerate(lines) if line.split(",")[place] not in {"", "NA"}]
     first = (len(landed) - count) // 2
     for number in landed[first : first + count]:
         cells = lines[number].split(",")

@@ -16,6 +16,7 @@ from lineal.demo.flights import Flight
 
 LATE_MINUTES = 15
 TRUTH_DELAY = dt.timedelta(days=14)
+NOT_KNOWN = frozenset({"", "NA"})
 UNANSWERABLE = httpx.codes.UNPROCESSABLE_ENTITY
 
 
@@ -85,7 +86,7 @@ def write_truths(answered: Iterable[Answered], path: Path) -> tuple[int, int]:
 def outcome(flight: Flight) -> int | None:
     """1 where it arrived more than 15 minutes late, 0 where not, None where it never arrived."""
     delay = flight.row["arr_delay"]
-    return int(float(delay) > LATE_MINUTES) if delay else None
+    return None if delay in NOT_KNOWN else int(float(delay) > LATE_MINUTES)
 
 
 def _ask(client: httpx.Client, batch: list[Flight]) -> Iterator[Answered]:
