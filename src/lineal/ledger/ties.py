@@ -136,7 +136,8 @@ class Ties:
         for piece in pieces(sorted(places)):
             holds = occurrences.c.kind.in_(("dataset", "folder", "source"))
             ranked = self._live().add_columns(latest).where(occurrences.c.path.in_(piece), holds, occurrences.c.digest.is_not(None)).subquery()
-            query = select(ranked).where(ranked.c.latest <= NEWEST).order_by(ranked.c.at.desc(), ranked.c.id)
+            # An import's source and the dataset made of it came at the same moment: the dataset goes first, since it is what people name and guard.
+            query = select(ranked).where(ranked.c.latest <= NEWEST).order_by(ranked.c.at.desc(), ranked.c.kind, ranked.c.id)
             for row in self.connection.execute(query).mappings():
                 if row["id"] not in barred:
                     found.setdefault((row["root"], row["path"]), []).append(row)
