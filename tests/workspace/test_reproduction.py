@@ -20,7 +20,7 @@ from lineal.records.run import Run
 from lineal.records.verdict import Reproduction, Verdict
 from lineal.workspace.interface import RunRequest
 from lineal.workspace.isolation import refuse_by_audit_hook
-from lineal.workspace.site import Site
+from lineal.workspace.site import Layout, Site
 from lineal.workspace.tracking import LocalRuns
 from lineal.workspace.versioning import LocalDatasets
 
@@ -350,3 +350,48 @@ def test_a_run_that_reads_a_dataset_stands_on_it_and_not_on_the_source_behind_it
     run = bench.run("sum.py")
     assert [use.dataset for use in run.inputs] == ["numbers@1"]
     assert bench.again(run).verdict is Verdict.IDENTICAL
+
+
+def test_a_project_in_a_folder_of_a_repository_sees_the_neighbours_as_they_were(site: Site, tmp_path: Path) -> None:
+    inner = tmp_path / "models" / "sums"
+    inner.mkdir(parents=True)
+    nested = Site(
+        layout=Layout(root=inner),
+        project_id=site.project_id,
+        project="sums",
+        ledger_url=f"sqlite:///{inner}/.lineal/ledger.db",
+        actor="ada",
+        settings={},
+    )
+    nested.layout.state.mkdir()
+    bench = Bench(nested, inner)
+    (tmp_path / "shared.py").write_text("FACTOR = 2\n")
+    bench.write(".gitignore", ".lineal/\n")
+    bench.write("twice.py", "import sys\nsys.path.insert(0, '../..')\nimport shared\nopen('o.txt', 'w').write(str(shared.FACTOR))\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "shared.py", "models"], cwd=tmp_path, check=True)
+    bench.git("commit", "--quiet", "--message", "work")
+    run = bench.run("twice.py")
+    (tmp_path / "shared.py").write_text("FACTOR = 3\n")
+    found = bench.again(run)
+    nested.close()
+    assert (found.verdict, found.evidence.isolated) == (Verdict.IDENTICAL, "namespace"), found
+
+
+def test_summary_metrics_recorded_by_the_script_itself_are_compared(bench: Bench) -> None:
+    script = "import random, lineal\nwith lineal.run() as run:\n    run.summary(rows=len(open(run.input('data/a.csv')).readlines()))\n"
+    bench.write("measure.py", script)
+    bench.write("guess.py", script.replace("rows=", "rows=random.random() * "))
+    bench.commit()
+    same = bench.again(bench.run("measure.py"))
+    assert (same.verdict, same.evidence.metrics) == (Verdict.IDENTICAL, {"rows": (4.0, 4.0)}), same
+    other = bench.again(bench.run("guess.py"))
+    assert other.verdict is Verdict.DIFFERENT
+    assert other.reasons[0].startswith("rows was ")
+
+
+def test_overrides_of_parameters_are_given_again(bench: Bench) -> None:
+    bench.write("tune.py", "import lineal\nwith lineal.run() as run:\n    run.summary(rate=run.param('rate', 0.1))\n")
+    bench.commit()
+    found = bench.again(bench.run("tune.py", params={"rate": 0.5}))
+    assert (found.verdict, found.evidence.metrics) == (Verdict.IDENTICAL, {"rate": (0.5, 0.5)}), found

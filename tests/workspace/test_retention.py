@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from lineal.errors import Conflict, InvalidState, NotFound, PermissionDenied
@@ -189,3 +191,22 @@ def test_marks_say_what_is_guarded_and_what_happened(site: Site, facts: Any) -> 
     assert found[made["model"]].marks == {"deployed", "protected"}
     assert found[made["deployment"]].marks == {"deployed", "running", "protected"}
     assert found[mistake].marks == {"mistake", "failed"}
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_is_deleted_from_any_graph_comes_back_as_it_was(site: Site, facts: Any, data: st.DataObject) -> None:
+    files: list[str] = []
+    runs: list[str] = []
+    for place in range(data.draw(st.integers(1, 6))):
+        uses = data.draw(st.sets(st.sampled_from(files), max_size=2)) if files else set()
+        runs.append(facts.run(f"run{place}", uses=tuple(sorted(uses))))
+        files += [facts.file(f"{name}.csv", by=runs[-1]) for name in data.draw(st.lists(st.sampled_from("abc"), max_size=2))]
+    chosen = f"id:{data.draw(st.sampled_from([*runs, *files]))}"
+    before = rows(site)
+    fallen = {node.id for node in delete(site, chosen).falls}
+    with site.ledger.read() as connection:
+        marked = {node.id for node in load_nodes(connection, site.project_id, [*runs, *files]).values() if "deleted" in node.marks}
+    assert marked == fallen
+    assert {node.id for node in undo_deletion(site, chosen)} == fallen
+    assert rows(site) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import subprocess
@@ -143,7 +144,7 @@ def _rerun(workplace: _Workplace, run: Run, instead: Substitutes, progress: Prog
         top, inner = _originals(site, run)
         progress("restoring the code", 0, 0)
         code = replace(run.code, path=inner)
-        missing = restore_code(site.store, code, repository=site.layout.root, fresh=fresh)
+        missing = restore_code(site.store, code, repository=top, fresh=fresh)
         progress("restoring the data", 0, 0)
         missing += [f"the secret in {word!r}" for word in run.command if _REDACTED in word]
         missing += restore_inputs(site.store, datasets, run, project=fresh / inner, instead=instead)
@@ -215,8 +216,11 @@ def _originals(site: Site, run: Run) -> tuple[Path, str]:
     root = site.layout.root.resolve()
     if not run.code.commit:
         return root, ""
-    answer = subprocess.run(["git", "rev-parse", "--show-toplevel"], cwd=root, capture_output=True, text=True, check=False)
-    top = Path(answer.stdout.rstrip("\n")) if answer.returncode == 0 else root
+    try:
+        answer = subprocess.run(["git", "rev-parse", "--show-toplevel"], cwd=root, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # no git, or no repository any more: restoring the code will tell
+        return root, ""
+    top = Path(os.fsdecode(answer.stdout.rstrip(b"\n")))
     inner = root.relative_to(top) if root.is_relative_to(top) else Path()
     return (top if inner.parts or top == root else root), ("" if inner == Path() else str(inner))
 

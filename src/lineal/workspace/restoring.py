@@ -39,7 +39,7 @@ def restore_code(store: Repository, code: Code, *, repository: Path, fresh: Path
     """Fills the empty folder ``fresh`` with the recorded commit, the uncommitted diff and the code files that were run.
 
     Args:
-        repository: any folder of the git repository that has the commit.
+        repository: the top folder of the git repository that has the commit.
 
     Returns:
         What could not be restored, one phrase each.
