@@ -24,7 +24,7 @@ def test_a_repository_without_a_commit_has_a_branch_but_no_commit(tmp_path: Path
     assert (state.commit, state.branch, state.top) == ("", "trunk", str(tmp_path))
 
 
-def test_the_diff_is_of_the_folder_and_redacted(tmp_path: Path) -> None:
+def test_the_diff_is_of_the_whole_repository_and_redacted(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     inner = tmp_path / "inner"
     inner.mkdir()
@@ -37,7 +37,7 @@ def test_the_diff_is_of_the_folder_and_redacted(tmp_path: Path) -> None:
     (inner / "new one.py").write_text("1")
     state = read_git_state(inner, redactor=Redactor())
     assert b"a.py" in state.diff
-    assert b"outer.py" not in state.diff
+    assert b"outer.py" in state.diff
     assert b"hunter2" not in state.diff
     assert state.untracked == ("new one.py",)
 

@@ -24,8 +24,8 @@ class GitState:
 
     Attributes:
         top: the repository's folder, or empty outside one.
-        diff: redacted difference of the working tree to the commit, staged changes included.
-        untracked: paths from the project's folder that git does not know and does not ignore.
+        diff: redacted difference of the whole working tree to the commit, staged changes included.
+        untracked: paths from the asked folder on that git does not know and does not ignore.
         problem: why the answer is incomplete, or empty.
     """
 
@@ -48,7 +48,7 @@ def read_git_state(folder: Path, *, redactor: Redactor) -> GitState:
         branch = _ask(folder, "symbolic-ref", "--quiet", "--short", "HEAD").strip()
         remote = _ask(folder, "config", "--get", "remote.origin.url").strip()
         untracked = _ask(folder, "ls-files", "--others", "--exclude-standard", "-z").split(b"\0")
-        diff = _ask(folder, "diff", "--binary", "--no-color", "--no-ext-diff", "HEAD", "--", ".") if commit else b""
+        diff = _ask(folder, "diff", "--binary", "--no-color", "--no-ext-diff", "HEAD") if commit else b""
     except subprocess.TimeoutExpired:
         return GitState(problem=f"git did not answer within {_SECONDS:.0f} s, so the commit is unknown")
     problem = ""

@@ -37,9 +37,9 @@ FINISH_SECONDS = 30.0
 _LEFT = "left_to_others"
 
 
-def note_code(folder: Path, working: Path, *, redactor: Redactor) -> GitState:
-    """Notes git's state beside the journals, as it is now that the run begins."""
-    state = read_git_state(working, redactor=redactor)
+def note_code(folder: Path, root: Path, *, redactor: Redactor) -> GitState:
+    """Notes the git state of the project at ``root`` beside the journals, as it is now that the run begins."""
+    state = read_git_state(root, redactor=redactor)
     if state.diff:
         (folder / DIFF).write_bytes(state.diff)
     add_context(folder, {"git": {**dataclasses.asdict(state), "diff": ""}})

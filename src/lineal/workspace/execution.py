@@ -39,7 +39,7 @@ def execute(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None 
     tracer = choose_tracer(str(site.settings.get("capture.tracer", "auto")))
     begun = begin_run(site, request, resumed=resumed, tracer=tracer.name if tracer else "")
     redactor = process_redactor()
-    noting = _in_background(lambda: _note_code(begun, redactor))
+    noting = _in_background(lambda: _note_code(site, begun, redactor))
     outcome = _run(site, begun, request, tracer=tracer, redactor=redactor)
     noting.join()
     status = _status(outcome)
@@ -140,9 +140,9 @@ def _complete(site: Site, begun: Begun, tracer: Tracer | None) -> None:
         tell("what was recorded is kept, and brought in by the next lineal command that can")
 
 
-def _note_code(begun: Begun, redactor: Redactor) -> None:
+def _note_code(site: Site, begun: Begun, redactor: Redactor) -> None:
     try:
-        state = collection.note_code(begun.folder, begun.working, redactor=redactor)
+        state = collection.note_code(begun.folder, site.layout.root, redactor=redactor)
     except OSError as error:
         add_context(begun.folder, {"unseen": [f"the state of the code could not be noted: {error.strerror}"]})
         return

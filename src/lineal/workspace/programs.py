@@ -40,7 +40,7 @@ def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
             return _noted(recorder, request)
     arguments = sys.argv if _is_own_script(site) else ()
     begun = begin_run(site, _described(request), resumed=resumed, tracer="python", program=own_interpreter(), arguments=arguments)
-    noting = _code.note(begun)
+    noting = _code.note(begun, site.layout.root)
     watcher = lineal_hook.watch(folder=str(begun.folder), run=begun.id, project=site.project_id, root=str(site.layout.root))
     watcher.note_modules()
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -99,20 +99,20 @@ class _CodeState:
         self._lock = threading.Lock()
         self._state: GitState | None = None
 
-    def note(self, begun: Begun) -> threading.Thread | None:
+    def note(self, begun: Begun, root: Path) -> threading.Thread | None:
         """Notes the state beside the run's journals: at once where it is known, else in the thread it gives."""
         if self._state is not None:
             self._write(begun, self._state)
             return None
-        thread = threading.Thread(target=self._note, args=(begun,), name="lineal-code", daemon=True)
+        thread = threading.Thread(target=self._note, args=(begun, root), name="lineal-code", daemon=True)
         thread.start()
         return thread
 
-    def _note(self, begun: Begun) -> None:
+    def _note(self, begun: Begun, root: Path) -> None:
         lineal_hook.exempt.add(threading.get_ident())
         with self._lock:
             if self._state is None:
-                self._state = read_git_state(begun.working, redactor=process_redactor())
+                self._state = read_git_state(root, redactor=process_redactor())
         with contextlib.suppress(OSError):
             self._write(begun, self._state)
 
