@@ -222,7 +222,7 @@ def _without_repeats(entries: Iterable[Entry]) -> Iterator[Entry]:
 def _decode(raw: bytes | None) -> IndexHead:
     if raw is None:
         return IndexHead()
-    body = unseal(raw, name="the head of the index", kind="damaged-index")
+    body = unseal(raw, name="the head of the index", kind="damaged-index", hint="Make it anew from the packs with: lineal fsck --rebuild")
     try:
         version = msgspec.json.decode(body, type=dict).get("format", 0)
         if version > FORMAT:

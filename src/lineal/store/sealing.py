@@ -12,7 +12,7 @@ def seal(body: bytes) -> bytes:
     return body + b" " + blake3(body).hexdigest(8).encode() + b"\n"
 
 
-def unseal(sealed: bytes, *, name: str, kind: str) -> bytes:
+def unseal(sealed: bytes, *, name: str, kind: str, hint: str = "See what is left with: lineal fsck") -> bytes:
     """The body of a sealed value.
 
     Raises:
@@ -20,5 +20,5 @@ def unseal(sealed: bytes, *, name: str, kind: str) -> bytes:
     """
     body, _space, checksum = sealed.rstrip(b"\n").rpartition(b" ")
     if not body or blake3(body).hexdigest(8).encode() != checksum:
-        raise Integrity(f"{name} is damaged: it does not match its checksum", kind=kind, hint="See what is left with: lineal fsck")
+        raise Integrity(f"{name} is damaged: it does not match its checksum", kind=kind, hint=hint)
     return body

@@ -107,4 +107,4 @@ def encode_shard(entries: Iterable[Entry]) -> tuple[str, list[bytes]]:
 
 def damaged_index(message: str) -> Integrity:
     """The error for an index that cannot be read."""
-    return Integrity(message, kind="damaged-index", hint="Make it anew from the packs with: lineal fsck")
+    return Integrity(message, kind="damaged-index", hint="Make it anew from the packs with: lineal fsck --rebuild")

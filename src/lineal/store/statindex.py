@@ -109,15 +109,21 @@ def _is_settled(touched: int, seen: int) -> bool:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    """The cache in its file; made anew where that is damaged, and for this time only in memory where the disk is full or may not be written."""
     try:
         return _prepared(path)
+    except sqlite3.OperationalError:
+        return _prepared(":memory:")
     except sqlite3.DatabaseError:
         for leftover in (path, path.with_name(path.name + "-journal")):
             leftover.unlink(missing_ok=True)
+    try:
         return _prepared(path)
+    except sqlite3.Error:
+        return _prepared(":memory:")
 
 
-def _prepared(path: Path) -> sqlite3.Connection:
+def _prepared(path: Path | str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous=OFF")  # it is made anew where it is damaged
