@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from sqlalchemy import func, select
 
 from lineal.capture.journal import JournalWriter, journal_paths
+from lineal.errors import Unavailable
 from lineal.ledger.runs import load_run, search_runs
 from lineal.ledger.schema import edges, journals, metric_blocks, occurrences
 from lineal.ledger.series import read_series
@@ -164,6 +166,7 @@ def test_points_after_the_resumed_step_are_superseded(site: Site) -> None:
 KILLED = """
 import os, sys, time
 from pathlib import Path
+from lineal.errors import Unavailable
 from lineal.capture.journal import JournalWriter
 writer = JournalWriter(Path(sys.argv[1]), run="b" * 32, project="0" * 32, clock=lambda: time.time_ns() // 1000, entropy=os.urandom,
                        role="owner", begin={"name": "killed"}, flush_seconds=0.05)
@@ -412,6 +415,7 @@ def _points(site: Site, run: str) -> int:
 MANY = """
 import os, sys, threading, time
 from pathlib import Path
+from lineal.errors import Unavailable
 from lineal.capture.journal import JournalWriter
 writer = JournalWriter(Path(sys.argv[1]), run="d" * 32, project="0" * 32, clock=lambda: time.time_ns() // 1000, entropy=os.urandom,
                        role=sys.argv[2], begin={"name": "many"})
@@ -442,3 +446,36 @@ def test_the_offsets_are_what_was_read(site: Site) -> None:
     with site.ledger.read() as connection:
         assert connection.execute(select(journals.c.offset)).scalar_one() == writer.path.stat().st_size
     writer.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small file system needs the right to mount one")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_under_the_ledger_is_told_and_loses_nothing(site: Site, small_disk: Path) -> None:
+    layout = Layout(root=site.layout.root)
+    small = Site(layout=layout, project_id=PROJECT, project="demo", ledger_url=f"sqlite:///{small_disk / 'ledger.db'}", actor="ada", settings={})
+    assert small.ledger
+    writer = begin(site)
+    for step in range(100_000):
+        writer.point({"a": float(step), "b": (step * 0.7310585) % 1}, step)
+    end(writer)
+    ballast = small_disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(Unavailable) as caught:
+        ingest(small)
+    assert caught.value.kind == "disk-full"
+    ballast.unlink()
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    assert ingest(small) == 1
+    assert get(small).metrics["a"].points == get(small).metrics["b"].points == 100_000
+    small.close()

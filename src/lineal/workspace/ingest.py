@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,9 @@ HEARTBEAT_SETTING = "runs.heartbeat_seconds"
 HEARTBEAT_SECONDS = 120
 FORGET_SECONDS = 7 * 24 * 3600
 """How long the journals of a run on a silent other machine are kept: it may only have lost its network."""
+
+
+_one_thread = threading.Lock()
 
 
 def ingest(site: Site) -> int:
@@ -118,7 +122,7 @@ def _has_work(site: Site, folder: Path) -> bool:
 def _alone(site: Site) -> Iterator[Any]:
     """Holds the lease on ingesting; gives a function that renews it, or None where another holder does not come to an end."""
     name = f"ingest:{site.project_id}"
-    owner = json.dumps({**process_identity(), "token": site.entropy(8).hex()})
+    owner = json.dumps(process_identity())  # of the whole process: what a full disk kept from being given back is simply taken again
 
     def acquire() -> bool:
         now = site.clock()
@@ -126,15 +130,19 @@ def _alone(site: Site) -> Iterator[Any]:
             until = now + LEASE_SECONDS * 1_000_000
             return acquire_lease(connection, name, owner=owner, now=now, until=until, is_dead=lambda other: proven_dead(json.loads(other)))
 
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (held := acquire()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    if not _one_thread.acquire(timeout=WAIT_SECONDS):
+        yield None
+        return
     try:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not (held := acquire()) and time.monotonic() < deadline:
+            time.sleep(0.05)
         yield acquire if held else None
-    finally:
         if held:
             with site.ledger.write() as connection:
                 release_lease(connection, name, owner=owner)
+    finally:
+        _one_thread.release()
 
 
 def _ingest_safely(site: Site, folder: Path, renew: Any) -> bool:
