@@ -36,7 +36,8 @@ def locate_project(start: Path | None = None) -> Project:
 
 def create_workspace(folder: Path, *, name: str = "") -> LocalWorkspace:
     """Makes ``folder`` a project where it is none, and opens it."""
-    refuse_network(folder.absolute())
+    if not load_settings(folder)["ledger.url"]:
+        refuse_network(folder.absolute())
     return _assemble(create_project(folder, name=name, configuration=template()))
 
 

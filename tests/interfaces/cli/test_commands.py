@@ -255,7 +255,10 @@ def test_damage_in_the_store_is_found_and_exits_with_5(empty: Path) -> None:
     for arguments in (["data", "verify"], ["fsck"]):
         done = call(*arguments)
         assert done.exit_code == 5, done.output
-        assert "damaged" in done.stdout + done.stderr
+        assert "damaged" in done.stdout
+        found = call(*arguments, "--json")
+        assert found.exit_code == 5
+        assert not all(report["sound"] for report in json.loads(found.stdout))
 
 
 def test_a_damaged_ledger_exits_with_5(empty: Path) -> None:

@@ -9,6 +9,7 @@ import click
 
 from lineal.errors import Integrity, NotFound
 from lineal.interfaces.cli.dataset_view import show_changes, show_diff, version_facts
+from lineal.interfaces.cli.failure import end_with
 from lineal.interfaces.cli.output import add_row, facts, now_us, print_document, say, show, styled, table, what_next
 from lineal.interfaces.cli.progress import progress
 from lineal.interfaces.cli.references import reference_argument
@@ -166,11 +167,7 @@ def verify(*, ref: str, as_json: bool) -> None:
 
 
 def tell_verified(found: Sequence[VerifyReport], *, as_json: bool) -> None:
-    """Prints what reading back found.
-
-    Raises:
-        Integrity: kind ``damaged-data``, if anything is damaged.
-    """
+    """Prints what reading back found, and ends with the error ``damaged-data`` if anything is damaged."""
     if as_json:
         print_document([{**_document(item), "sound": item.sound} for item in found])
     else:
@@ -181,4 +178,4 @@ def tell_verified(found: Sequence[VerifyReport], *, as_json: bool) -> None:
                 show(styled(f"         {visible(line)}", "red"))
     bad = [item.subject for item in found if not item.sound]
     if bad:
-        raise Integrity(f"damaged: {', '.join(bad)}", kind="damaged-data", hint="Bring the damaged files back from a copy and add them again.")
+        end_with(Integrity(f"damaged: {', '.join(bad)}", kind="damaged-data", hint="Bring the damaged files back from a copy and add them again."))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lineal.errors import InvalidState, PermissionDenied
+from lineal.errors import InvalidState, LinealError, PermissionDenied
+from lineal.interfaces.cli.failure import end_with
 from lineal.interfaces.cli.lineage import describe
 from lineal.interfaces.cli.output import heading, print_document, say, show, styled, what_next
 from lineal.interfaces.cli.references import reference_argument
@@ -36,8 +37,9 @@ def rm(*, ref: str, plan: str, as_json: bool) -> None:
         print_document({**_document(found), "carried_out": bool(plan)})
     else:
         show_plan(found, ref, plan)
-    if not plan:
-        refuse(found)
+    refused = None if plan else refusal(found)
+    if refused:
+        end_with(refused)
 
 
 def _document(value: object) -> dict[str, object]:
@@ -81,17 +83,13 @@ def _show_refusal(found: DeletionPlan) -> None:
         show(styled(f"  {link}", "dim").append(describe(node)))
 
 
-def refuse(found: DeletionPlan) -> None:
-    """Raises for a plan that must not be carried out.
-
-    Raises:
-        PermissionDenied: kind ``protected``, if a production model stands on something that would fall.
-        InvalidState: kind ``still-running``, if something that would fall still runs.
-    """
+def refusal(found: DeletionPlan) -> LinealError | None:
+    """Why a plan must not be carried out: a production model stands on what would fall, or something of it still runs."""
     if found.path:
-        raise PermissionDenied(f"refused: {found.reason}", kind="protected", hint="What a deployed model stands on is kept, also after undeploy.")
+        return PermissionDenied(f"refused: {found.reason}", kind="protected", hint="What a deployed model stands on is kept, also after undeploy.")
     if found.refused:
-        raise InvalidState(f"refused: {found.reason}", kind="still-running", hint="Stop it first with: lineal stop RUN")
+        return InvalidState(f"refused: {found.reason}", kind="still-running", hint="Stop it first with: lineal stop RUN")
+    return None
 
 
 @click.command()

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -31,6 +31,7 @@ def guarded(call: Callable[[], Any], *, as_json: bool) -> int:
     """
     try:
         result = call()
+        sys.stdout.flush()
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return INTERRUPTED
@@ -49,6 +50,12 @@ def _report(error: Exception, *, as_json: bool) -> int:
 
         click.echo(json.dumps({**problem_document(problem), "exit_code": problem.exit_code}, indent=2))
     return problem.exit_code
+
+
+def end_with(error: LinealError) -> NoReturn:
+    """Ends a command that has printed its answer, and has to say no all the same: the problem is not printed as a second document."""
+    tell(error)
+    raise click.exceptions.Exit(error.exit_code)
 
 
 def tell(error: LinealError) -> None:
