@@ -11,11 +11,9 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select, func, literal, select, union_all
 
 from lineal.ledger import schema
+from lineal.ledger.portable import pieces
 from lineal.records.graph import Edge, Node
 from lineal.records.location import HOME, PROJECT
-
-IN_ONE_QUERY = 500
-"""Ids named in one statement: SQLite allows 32,766 variables, PostgreSQL plans long lists slowly."""
 
 EVERYTHING = 10_000_000
 """A cap that only keeps a mistake from taking all memory."""
@@ -31,7 +29,7 @@ def load_nodes(connection: Connection, project_id: str, identifiers: Iterable[st
     wanted = list(dict.fromkeys(identifiers))
     protected = protected_ids(connection, project_id)
     found: dict[str, Node] = {}
-    for some in _chunks(wanted):
+    for some in pieces(wanted):
         for node in _activity_nodes(connection, project_id, some):
             found[node.id] = node
         for node in _occurrence_nodes(connection, project_id, some):
@@ -69,7 +67,7 @@ def edges_among(connection: Connection, identifiers: Iterable[str]) -> list[Edge
     """Every edge whose both ends are among the ids; several paths between the same two ends are several edges."""
     inside = set(identifiers)
     found: list[Edge] = []
-    for some in _chunks(sorted(inside)):
+    for some in pieces(sorted(inside)):
         rows = connection.execute(select(schema.edges).where(schema.edges.c.source.in_(some)))
         found.extend(_edge(row) for row in rows if row.target in inside)
     return sorted(found, key=lambda edge: (edge.source, edge.target, edge.relation, edge.path))
@@ -263,8 +261,3 @@ def _by_occurrence(connection: Connection, table: Any, project_id: str, identifi
 def _edge(row: Row[Any]) -> Edge:
     path = os.fsdecode(row.path).encode("utf-8", "replace").decode()
     return Edge(source=row.source, target=row.target, relation=row.relation, role=row.role, path=path)
-
-
-def _chunks(identifiers: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(identifiers), IN_ONE_QUERY):
-        yield identifiers[start : start + IN_ONE_QUERY]

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, insert, select, update
 from lineal.errors import Conflict, InvalidInput, InvalidState, PermissionDenied
 from lineal.ledger import schema
 from lineal.ledger.events import record_event
-from lineal.ledger.nodes import IN_ONE_QUERY, edges_among, load_nodes, reach_down
+from lineal.ledger.nodes import edges_among, load_nodes, reach_down
+from lineal.ledger.portable import pieces
 from lineal.records.deletion import DeletionPlan, plan_deletion
 from lineal.records.graph import GENERATED, Graph, Node
 from lineal.workspace.references import resolve, resolve_deleted
@@ -161,7 +162,7 @@ def _group(connection: Connection, project_id: str, node: Node) -> tuple[str, li
 
 def _check_ground(connection: Connection, project_id: str, node: Node, group: Sequence[str]) -> None:
     inside = set(group)
-    for some in _chunks(group):
+    for some in pieces(group):
         targets = connection.execute(select(schema.edges.c.target).where(schema.edges.c.source.in_(some))).scalars()
         for ground in load_nodes(connection, project_id, set(targets) - inside).values():
             if "deleted" in ground.marks:
@@ -173,7 +174,7 @@ def _check_ground(connection: Connection, project_id: str, node: Node, group: Se
 
 
 def _mark(connection: Connection, identifiers: Sequence[str], at: int | None) -> None:
-    for some in _chunks(identifiers):
+    for some in pieces(identifiers):
         for table, key in _MARKED:
             connection.execute(update(table).where(table.c[key].in_(some)).values(deleted_at=at))
 
@@ -190,8 +191,3 @@ def _tell(connection: Connection, site: Site, now: int, what: str, nodes: Iterab
             subject=subject,
             payload={"label": node.label, "id": node.id},
         )
-
-
-def _chunks(identifiers: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(identifiers), IN_ONE_QUERY):
-        yield identifiers[start : start + IN_ONE_QUERY]
