@@ -115,5 +115,5 @@ def test_an_open_quote_is_no_csv() -> None:
 
 
 def test_a_zero_byte_or_a_huge_number_is_no_crash() -> None:
-    refused(b"prediction_id,label\n" + A.encode() + b",\x00\n")
-    refused(f"prediction_id,label,known_at\n{A},1,{10**30}\n")
+    assert "line 2" in refused(b"prediction_id,label\n" + A.encode() + b",\x00\n").message
+    assert "is no time" in refused(f"prediction_id,label,known_at\n{A},1,{10**30}\n").message

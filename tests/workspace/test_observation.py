@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lineal.errors import InvalidInput, NotFound
+from lineal.errors import Integrity, InvalidInput, NotFound
 from lineal.ledger import deployments as deployment_rows
 from lineal.ledger import models as model_rows
 from lineal.ledger.events import list_events
@@ -26,7 +26,8 @@ from lineal.records.deployment import Deployment, DeploymentStatus
 from lineal.records.digest import Digest
 from lineal.records.model import Column, ModelVersion, Signature
 from lineal.records.monitor import MonitorReport, Window
-from lineal.serving.capture import AnsweredRows, PredictionWriter
+from lineal.serving.capture import PredictionWriter
+from lineal.serving.segments import AnsweredRows
 from lineal.workspace.interface import RunRequest
 from lineal.workspace.observation import LocalMonitors
 from lineal.workspace.registry import LocalModels
@@ -344,6 +345,23 @@ def test_a_file_that_is_not_there_or_no_file_is_said(bench: Bench, tmp_path: Pat
     with pytest.raises(InvalidInput) as folder:
         bench.monitors.add_truth("delay", tmp_path)
     assert folder.value.kind == "bad-truth-file"
+
+
+def test_damage_is_told_and_costs_only_what_is_damaged(bench: Bench) -> None:
+    deployment = bench.deployment(bench.model(1))
+    bench.send(deployment, "2013-04-01", 300)
+    bench.send(deployment, "2013-05-01", 300)
+    segment = min((bench.deployments.folder(deployment) / "predictions").iterdir())
+    segment.write_bytes(b"not a segment" * 10)
+    report = bench.monitors.report("delay")
+    assert report.total == 300
+    assert any(segment.name in sentence for sentence in report.alerts)
+    truths = bench.deployments.folder(deployment) / "truths" / FILE
+    truths.parent.mkdir()
+    truths.write_bytes(b"not truths at all")
+    with pytest.raises(Integrity) as caught:
+        bench.monitors.report("delay")
+    assert caught.value.exit_code == 5
 
 
 def test_a_report_of_a_hundred_thousand_rows_is_quick(bench: Bench) -> None:

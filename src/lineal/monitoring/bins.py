@@ -169,10 +169,11 @@ def _numbers(values: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
 def _forced_numbers(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     if values.dtype.kind in "iufb":
         return values.astype(np.float64)
-    return np.array([_number(value) for value in values.tolist()], dtype=np.float64)
+    return np.array([as_number(value) for value in values.tolist()], dtype=np.float64)
 
 
-def _number(value: Any) -> float:
+def as_number(value: Any) -> float:
+    """The value as a float, NaN for what is no number."""
     try:
         return float(value)
     except (TypeError, ValueError):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lineal.monitoring import quality as figures
-from lineal.monitoring.bins import NUMERIC, observe_groups, with_counts
+from lineal.monitoring.bins import NUMERIC, as_number, observe_groups, with_counts
 from lineal.monitoring.drift import measure_drift, skip_drift
 from lineal.monitoring.profile import Profile
 from lineal.monitoring.truths import TruthColumns
@@ -137,7 +137,8 @@ def _figures(traffic: Traffic, chosen: Places, signature: Signature) -> figures.
 
 
 def _regression(labels: Sequence[Any], answers: npt.NDArray[Any]) -> figures.Figures:
-    truth, answer = np.array(labels, dtype=np.float64), answers.astype(np.float64)
+    truth = np.array([as_number(label) for label in labels], dtype=np.float64)
+    answer = np.array([as_number(value) for value in answers.tolist()], dtype=np.float64)
     usable = np.isfinite(truth) & np.isfinite(answer)
     return figures.regression_quality(truth[usable], answer[usable])
 
