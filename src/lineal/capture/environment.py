@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lineal.capture.identity import boot_id, process_start
 from lineal.records.digest import blake3_digest
 from lineal.records.journal import FOLDER_VARIABLE, RUN_VARIABLE
 from lineal.records.run import Environment
@@ -121,6 +122,20 @@ def process_rank() -> int:
         if text.isdigit():
             return int(text)
     return 0
+
+
+def launch_key() -> str:
+    """Names the launch of a distributed training that this process is one of, alike in all its ranks; empty outside one.
+
+    One Slurm job step is one launch on any number of nodes; otherwise it is what one launcher process, such as ``torchrun``, started.
+    """
+    found = os.environ
+    if found.get("SLURM_JOB_ID") and found.get("SLURM_PROCID") and int(found.get("SLURM_NTASKS", "1") or 1) > 1:
+        return f"slurm:{found['SLURM_JOB_ID']}:{found.get('SLURM_STEP_ID', '')}"
+    if found.get("RANK", "").isdigit() and found.get("WORLD_SIZE", "").isdigit() and int(found["WORLD_SIZE"]) > 1:
+        parent = os.getppid()
+        return f"parent:{boot_id()}:{parent}:{process_start(parent)}:{found.get('TORCHELASTIC_RESTART_COUNT', '')}"
+    return ""
 
 
 def process_variables() -> dict[str, str]:

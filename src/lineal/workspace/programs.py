@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import hashlib
+import itertools
 import os
 import queue
 import resource
@@ -15,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineal.capture.code import GitState, read_git_state
-from lineal.capture.environment import own_interpreter
+from lineal.capture.environment import launch_key, own_interpreter, process_rank
 from lineal.capture.process import Outcome
 from lineal.capture.tracers.inject import lineal_hook
 from lineal.records import journal
 from lineal.records.run import RunStatus
-from lineal.workspace.recording import DIFF, add_context, begin_run, interpreter_arguments, join_run, make_recorder, process_redactor
+from lineal.workspace.recording import DIFF, add_context, begin_run, interpreter_arguments, join_run, make_recorder, process_redactor, rank_recorder
 
 if TYPE_CHECKING:
     from lineal.capture.recorder import JournalRecorder
@@ -38,6 +40,10 @@ def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
         recorder = join_run(site)
         if recorder is not None:
             return _noted(recorder, request)
+    shared = _shared_run(site, request)
+    if shared and process_rank() > 0:
+        return _noted(rank_recorder(site, shared), request)
+    resumed = resumed or ((shared, 1) if shared else None)
     arguments = sys.argv if _is_own_script(site) else ()
     begun = begin_run(site, _described(request), resumed=resumed, tracer="python", program=own_interpreter(), arguments=arguments)
     noting = _code.note(begun, site.layout.root)
@@ -72,6 +78,15 @@ def _noted(recorder: JournalRecorder, request: RunRequest) -> JournalRecorder:
 
 def _described(request: RunRequest) -> RunRequest:
     return request if request.command else dataclasses.replace(request, command=interpreter_arguments())
+
+
+def _shared_run(site: Site, request: RunRequest) -> str:
+    """The id of the run that all ranks of a launch share, each by itself coming to the same; empty where a process is alone."""
+    key = launch_key()
+    if not key or request.resume or request.parent:
+        return ""
+    place = next(_begun)
+    return hashlib.sha256(f"{site.project_id}:{key}:{place}".encode()).hexdigest()[:32]
 
 
 def _is_own_script(site: Site) -> bool:
@@ -173,6 +188,7 @@ class _Completion:
             return False  # the next reader tries again, and tells
 
 
+_begun = itertools.count()
 _code = _CodeState()
 _completion = _Completion()
 atexit.register(_completion.close)

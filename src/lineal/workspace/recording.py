@@ -122,6 +122,13 @@ def join_run(site: Site) -> JournalRecorder | None:
     return _recorder(site, writer, working=Path.cwd(), overrides=read_context(folder).get("overrides", {}), finish=finish)
 
 
+def rank_recorder(site: Site, identifier: str) -> JournalRecorder:
+    """A recorder for a run that another rank owns; it need not have begun yet."""
+    folder = site.layout.journals / identifier
+    writer = JournalWriter(folder, run=identifier, project=site.project_id, clock=site.clock, entropy=site.entropy, rank=process_rank())
+    return _recorder(site, writer, working=Path.cwd(), overrides={}, finish=lambda _exit_code: None)
+
+
 def read_context(folder: Path) -> dict[str, Any]:
     """What was true when the run began; empty where it cannot be read any more."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -39,13 +40,15 @@ class LocalRuns:
         """Begins a run in this process, or joins the one that this process was started in and that recorded nothing else yet."""
         from lineal.workspace.programs import start_run
 
-        return start_run(self._site, request, resumed=self._resumed(request))
+        request, resumed = self._continued(request)
+        return start_run(self._site, request, resumed=resumed)
 
     def execute(self, request: RunRequest) -> Run:
         """Runs a command and records it; see `lineal.workspace.execution.execute`."""
         from lineal.workspace.execution import execute, tell
 
-        bare = execute(self._site, request, resumed=self._resumed(request))
+        request, resumed = self._continued(request)
+        bare = execute(self._site, request, resumed=resumed)
         try:
             self.ingest()
             return self._load(bare.id)
@@ -199,13 +202,15 @@ class LocalRuns:
             )
         return self._load(identifier)
 
-    def _resumed(self, request: RunRequest) -> tuple[str, int] | None:
+    def _continued(self, request: RunRequest) -> tuple[RunRequest, tuple[str, int] | None]:
+        """The request with what a resumed run was asked for before (its name and overrides, unless given anew), and its next attempt."""
         if not request.resume:
-            return None
+            return request, None
         run = self.get(request.resume)
         if not run.status.ended:
             raise InvalidState(f"run {run.id[:8]} is still running", kind="still-running", hint=f"Stop it first: lineal stop {run.id[:8]}")
-        return run.id, run.attempt + 1
+        before = {key: param.value for key, param in run.params.items() if param.origin == "override"}
+        return replace(request, name=request.name or run.name, params={**before, **request.params}), (run.id, run.attempt + 1)
 
     def _log_file(self, identifier: str) -> Path:
         return self._site.layout.journals / identifier / journal.OUTPUT_LOG

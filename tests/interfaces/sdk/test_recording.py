@@ -135,6 +135,21 @@ def test_a_forked_process_goes_on_recording_into_the_run(studio: Studio) -> None
     assert [use.path for use in run.outputs] == ["child.txt"]
 
 
+def test_the_ranks_of_one_launch_share_a_run_and_the_next_launch_has_its_own(studio: Studio) -> None:
+    (studio.folder / "rank.py").write_text(
+        "import lineal, os\nwith lineal.run('train') as run:\n    for step in range(50): run.log(loss=float(os.environ['RANK']), step=step)\n"
+    )
+    launcher = """
+        import os, subprocess, sys
+        def rank(place): return subprocess.Popen([sys.executable, "rank.py"], env={**os.environ, "RANK": str(place), "WORLD_SIZE": "3"})
+        sys.exit(max(child.wait() for child in [rank(place) for place in range(3)]))
+    """
+    (first,) = studio.play(launcher)
+    assert [(series.total, series.values[0]) for series in studio.workspace.runs.series(first.id, "loss")] == [(50, 0.0), (50, 1.0), (50, 2.0)]
+    assert first.status is RunStatus.FINISHED
+    assert len(studio.play(launcher)) == 2
+
+
 def test_outputs_of_one_path_are_kept_apart_by_run(studio: Studio) -> None:
     runs = studio.play(
         """

@@ -89,6 +89,7 @@ class Watcher:
             "os.posix_spawn": self._spawn,
             "os.exec": self._spawn,
             "os.system": self._system,
+            "http.client.connect": self._connect,
             NATIVE: self._native,
             UNSEEN: self._unseen,
         }
@@ -172,6 +173,15 @@ class Watcher:
 
     def _system(self, command: Path) -> None:
         self._child("sh", ["sh", "-c", os.fsdecode(command)], None, None)
+
+    def _connect(self, _connection: Any, host: Any, _port: int) -> None:
+        """What comes over the network is not kept, so the host is told of; this machine's own services are no data."""
+        name = str(host).strip("[]").lower()
+        if name in {"localhost", "::1", "0.0.0.0"} or name.startswith("127.") or name in self._spawned:  # noqa: S104 - compared, not bound
+            return
+        self._spawned.add(name)
+        reason = f"what the run read over the network from {name} was not kept"
+        self._write({"k": "spawned", "program": name, "traced": False, "reason": reason, "pid": 0, "at": _now()})
 
     def _child(self, executable: Path | None, words: list[str], cwd: Path | None, env: Any) -> None:
         program = os.fsdecode(executable or (words[0] if words else ""))
