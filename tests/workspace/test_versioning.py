@@ -21,6 +21,7 @@ from lineal.ledger.graph import FileFact, add_activity, add_output
 from lineal.records.digest import Digest
 from lineal.records.graph import GENERATED, USED
 from lineal.workspace import projection
+from lineal.workspace.audit import LocalAudit
 from lineal.workspace.site import Site
 from lineal.workspace.versioning import LocalDatasets
 
@@ -376,3 +377,16 @@ def test_names_that_are_no_text_survive_the_round(datasets: LocalDatasets, data:
     assert set(odd) <= set(os.listdir(os.fsencode(tmp_path / "copy")))
     assert all(report.sound for report in datasets.verify())
     assert Digest(version.digest)
+
+
+def test_a_damaged_index_is_mended_by_a_rebuild(site: Site, datasets: LocalDatasets, data: Path, reopen: Callable[[], Site]) -> None:
+    datasets.add(data)
+    head = site.layout.store / "index" / "head"
+    head.write_bytes(head.read_bytes().replace(b"packs", b"pacts"))
+    broken = reopen()
+    with pytest.raises(Integrity) as caught:
+        LocalDatasets(broken).verify()
+    assert (caught.value.kind, caught.value.exit_code) == ("damaged-index", 5)
+    assert "lineal fsck --rebuild" in caught.value.hint
+    LocalAudit(broken, LocalDatasets(broken)).rebuild()
+    assert all(report.sound for report in LocalDatasets(broken).verify())

@@ -60,14 +60,13 @@ class IndexHead:
 
 
 class Index:
-    """Finds objects. Thread safe."""
+    """Finds objects. Thread safe. It knows of nothing before its first `refresh`."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._raw: bytes | None = None
         self._head = IndexHead()
         self._opened: dict[str, Records] = {}
-        self.refresh()
 
     def refresh(self) -> bool:
         """Looks at the head again; says whether it has moved."""
@@ -98,11 +97,14 @@ class Index:
             self._merge(new)
 
     @classmethod
-    def rebuild(cls, backend: Backend, packs: Iterable[str]) -> None:
-        """Makes the index anew from the packs' own footers, for when it is damaged; what it was does not matter."""
-        backend.swap(HEAD_KEY, None, expected=backend.fetch(HEAD_KEY))
+    def rebuild(cls, backend: Backend, packs: Callable[[], Iterable[str]]) -> None:
+        """Makes the index anew from the packs' own footers, for when it is damaged. Others may write meanwhile: ``packs`` is asked again then."""
         index = cls(backend)
-        index._swap(IndexHead(segments=index._write(map(index._pack, packs))), None)
+        while True:
+            raw = backend.fetch(HEAD_KEY)
+            head = IndexHead(segments=index._write(map(index._pack, packs())))
+            if index._swap(head, raw):
+                return
 
     def packs(self) -> frozenset[str]:
         """The names of all packs that the index finds something in."""

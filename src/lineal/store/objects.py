@@ -25,6 +25,7 @@ class Objects:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.index = Index(backend)
+        self.index.refresh()
         self.written = 0
         self._batches = threading.local()
         self._lock = threading.Lock()

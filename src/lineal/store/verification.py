@@ -53,9 +53,14 @@ def verify_tree(objects: Objects, trees: Trees, root: Digest, *, progress: Progr
 
 
 def rebuild_index(backend: Backend) -> int:
-    """Makes the index anew from all packs whose list of objects is sound; returns how many those are. Nobody should write meanwhile."""
-    names = [name for name in pack_names(backend) if _has_footer(backend, name)]
-    Index.rebuild(backend, names)
+    """Makes the index anew from all packs whose list of objects is sound; returns how many those are."""
+    names: list[str] = []
+
+    def sound() -> list[str]:
+        names[:] = [name for name in pack_names(backend) if _has_footer(backend, name)]
+        return names
+
+    Index.rebuild(backend, sound)
     return len(names)
 
 

@@ -56,9 +56,12 @@ class LocalAudit:
         return reports
 
     def rebuild(self, *, progress: Progress = silent) -> Sequence[str]:
-        """Adds the rows of dataset versions that the store's refs lead to and the ledger does not know; says which were added."""
+        """Makes the store's index anew, adds the rows of dataset versions that its refs lead to and the ledger does not know; says which."""
+        from lineal.store.repository import Repository
         from lineal.workspace.projection import project_all
 
+        progress("index", 0, 0)
+        Repository.mend_index(self._site.layout.store)
         progress("datasets", 0, 0)
         return tuple(f"data:{version.reference}" for version in project_all(self._site))
 
