@@ -86,7 +86,6 @@ def show_prediction(space: Workspace, prediction: Prediction) -> None:
         ("row", visible(prediction.key)),
         ("event", moment(prediction.event_at)),
         ("answered", moment(prediction.recorded_at)),
-        ("key", visible(prediction.key)),
     ]
     show(styled(prediction.id, "bold").append("  prediction", style="dim"), facts(pairs))
     show(heading("Inputs"), facts([(visible(key), value(item)) for key, item in prediction.inputs.items()]))
