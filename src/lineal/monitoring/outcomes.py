@@ -19,6 +19,9 @@ from lineal.records.values import parse_text_value
 ID = "prediction_id"
 LABEL = "label"
 KNOWN_AT = "known_at"
+EARLIEST = 100_000_000_000_000
+"""Numbers before March 1973 are seconds, milliseconds or a date without dashes, taken for microseconds by mistake."""
+
 SHOWN = 5
 """So many bad lines are named."""
 
@@ -156,7 +159,7 @@ def _moment(text: str) -> int | None:
         return None
     if text.lstrip("-").isdigit():
         number = int(text)
-        if abs(number) >= 1 << 62:
+        if not EARLIEST <= number < 1 << 62:
             raise ValueError(text)
         return number
     moment = dt.datetime.fromisoformat(text)
