@@ -358,3 +358,12 @@ def test_a_parameter_that_nobody_asked_for_is_pointed_out(empty: Path) -> None:
     done = process(empty, "run", "-p", "depth=3", "--", sys.executable, "-c", "pass")
     assert done.returncode == 0
     assert "depth" in " ".join(ask("runs")[0]["warnings"])
+
+
+def test_a_resumed_run_keeps_its_name_and_what_was_overridden(empty: Path) -> None:
+    (empty / "train.py").write_text("import lineal\nwith lineal.run() as run:\n    print(run.param('lr', 0.1))\n")
+    assert process(empty, "run", "--name", "first", "-p", "lr=0.7", "--", sys.executable, "train.py").stdout == "0.7\n"
+    run = ask("runs")[0]["id"]
+    assert process(empty, "run", "--resume", run[:8], "--", sys.executable, "train.py").stdout == "0.7\n"
+    again = ask("runs")
+    assert [(run["id"], run["name"], run["attempt"], run["params"]) for run in again] == [(run, "first", 2, {"lr": 0.7})]
