@@ -384,8 +384,9 @@ def test_a_damaged_index_is_mended_by_a_rebuild(site: Site, datasets: LocalDatas
     head = site.layout.store / "index" / "head"
     head.write_bytes(head.read_bytes().replace(b"packs", b"pacts"))
     broken = reopen()
+    assert "head of the index" in LocalDatasets(broken).verify()[0].damaged[0]
     with pytest.raises(Integrity) as caught:
-        LocalDatasets(broken).verify()
+        LocalDatasets(broken).entries("data")
     assert (caught.value.kind, caught.value.exit_code) == ("damaged-index", 5)
     assert "lineal fsck --rebuild" in caught.value.hint
     LocalAudit(broken, LocalDatasets(broken)).rebuild()
