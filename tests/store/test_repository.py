@@ -369,3 +369,13 @@ def test_entries_are_paged_by_prefix_and_by_the_last_path(store: Repository) -> 
     assert [entry.path for entry in store.entries(root, prefix=b"a/", after=b"a/1", limit=2)] == [b"a/2", b"a/3"]
     assert [entry.path for entry in store.entries(root, after=b"a/4")] == [b"b/1", b"\xff\n"]
     assert list(store.entries(root, prefix=b"c")) == []
+
+
+def test_a_forked_process_goes_on_writing(store: Repository, path: Path) -> None:
+    store.put_bytes(random.Random(1).randbytes(3_000_000))
+    child = os.fork()
+    if child == 0:
+        store.put_bytes(random.Random(2).randbytes(3_000_000))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert reopened(path).verify().objects > 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ class Objects:
         self._lock = threading.Lock()
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._pool: ThreadPoolExecutor | None = None
+        self._pool_process = 0
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -96,17 +98,18 @@ class Objects:
 
     def close(self) -> None:
         """Ends the threads."""
-        if self._pool is not None:
+        if self._pool is not None and self._pool_process == os.getpid():
             self._pool.shutdown()
-            self._pool = None
+        self._pool = None
 
     @property
     def _builder(self) -> PackBuilder | None:
         return getattr(self._batches, "builder", None)
 
     def _workers(self) -> ThreadPoolExecutor:
-        if self._pool is None:
+        if self._pool is None or self._pool_process != os.getpid():  # threads do not survive a fork
             self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="lineal-store")
+            self._pool_process = os.getpid()
         return self._pool
 
     def _flush(self) -> None:
