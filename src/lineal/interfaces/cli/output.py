@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 UNLIMITED = 10_000
+NAME_WIDTH = 8
+"""The first column names the thing; however narrow the terminal, so much of it stays."""
 
 
 def console() -> Console:
@@ -66,8 +68,9 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
 
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
     numbers = set(right)
-    for column in columns:
-        made.add_column(visible(column), justify="right" if column in numbers else "left", no_wrap=True, overflow="ellipsis")
+    for place, column in enumerate(columns):
+        side: Literal["left", "right"] = "right" if column in numbers else "left"
+        made.add_column(visible(column), justify=side, no_wrap=True, overflow="ellipsis", min_width=0 if place else NAME_WIDTH)
     return made
 
 

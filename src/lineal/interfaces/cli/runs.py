@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lineal.interfaces.cli.output import add_row, now_us, print_document, say, show, styled, table, what_next
+from lineal.interfaces.cli.output import add_row, console, now_us, print_document, say, show, styled, table, what_next
 from lineal.interfaces.cli.references import reference_argument
 from lineal.interfaces.cli.session import json_option, up_to_date, workspace
 from lineal.interfaces.cli.wording import DASH, ago, count, duration, number, short_id, value, visible
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 STATUS_STYLES = {"finished": "green", "failed": "red", "crashed": "red", "stopped": "yellow", "running": "cyan"}
 MOST_COLUMNS = 5
+FIXED_WIDTH = 52
+COLUMN_WIDTH = 10
 
 
 @click.command()
@@ -42,8 +44,9 @@ def runs(*, where: str, order: str, limit: int, as_json: bool) -> None:
 
 def run_table(found: Sequence[Run]) -> Any:
     """Runs as a table: what each is, then the metrics and the parameters in which they differ."""
-    metrics = list(dict.fromkeys(key for run in found for key in run.metrics))[:MOST_COLUMNS]
-    params = _differing(found)[:MOST_COLUMNS]
+    room = max(2, (console().width - FIXED_WIDTH) // COLUMN_WIDTH)
+    metrics = list(dict.fromkeys(key for run in found for key in run.metrics))[: min(MOST_COLUMNS, (room + 1) // 2)]
+    params = _differing(found)[: min(MOST_COLUMNS, room - len(metrics))]
     made = table("Run", "Name", "Status", "Started", "Took", *metrics, *params, right=["Took", *metrics])
     now = now_us()
     for run in found:
