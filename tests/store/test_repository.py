@@ -371,11 +371,20 @@ def test_entries_are_paged_by_prefix_and_by_the_last_path(store: Repository) -> 
     assert list(store.entries(root, prefix=b"c")) == []
 
 
-def test_a_forked_process_goes_on_writing(store: Repository, path: Path) -> None:
-    store.put_bytes(random.Random(1).randbytes(3_000_000))
-    child = os.fork()
-    if child == 0:
-        store.put_bytes(random.Random(2).randbytes(3_000_000))
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert reopened(path).verify().objects > 40
+FORKING = """
+import os, random, sys
+from pathlib import Path
+from lineal.store.repository import Repository
+store = Repository.open(Path(sys.argv[1]), project_id="a" * 32)
+store.put_bytes(random.Random(1).randbytes(3_000_000))
+child = os.fork()
+if child == 0:
+    store.put_bytes(random.Random(2).randbytes(3_000_000))
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_process_goes_on_writing(path: Path) -> None:
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", FORKING, str(path)], check=False, timeout=60).returncode == 0
+    assert reopened(path).contains(Repository.open(path.with_name("other"), project_id=PROJECT).put_bytes(random.Random(2).randbytes(3_000_000)))
