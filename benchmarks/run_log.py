@@ -39,7 +39,7 @@ folder, role, threads, points = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 writer = JournalWriter(folder, run="b" * 32, project="0" * 32, clock=lambda: time.time_ns() // 1000, entropy=os.urandom, role=role)
 recorder = JournalRecorder(writer, folder=folder, overrides={}, models=folder, save_model=None, locate=None, finish=lambda code: None)
 def work(thread):
-    name, noise = f"loss/{thread}", random.Random(thread)
+    name, noise = f"loss/{thread}", random.Random()
     for step in range(points):
         recorder.log({name: 1 / (step + 1) + 0.01 * noise.random()}, step)
 all_threads = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
@@ -129,8 +129,8 @@ def everything(folder: Path) -> dict[str, float]:
     return {"points": points, "log": logged - started, "ingest": done - logged, "cpu": cpu, "size": size, "ledger": ledger, "chart": chart}
 
 
-def search_cost(folder: Path) -> float:
-    """Milliseconds of one page of 100 of 10,000 runs by a metric."""
+def search_cost(folder: Path) -> tuple[float, float]:
+    """Milliseconds of wall and of CPU for one page of 100 of 10,000 runs by a metric, medians."""
     site = site_in(folder / "search")
     with site.ledger.write() as connection:
         ids = [f"{number:032x}" for number in range(RUNS)]
@@ -146,16 +146,17 @@ def search_cost(folder: Path) -> float:
             {"project_id": PROJECT, "run_id": key, "key": "depth", "type": "int", "text": "4", "number": 4.0, "origin": "recorded"} for key in ids
         ]
         connection.execute(insert(params), texts)
-    took = []
-    for _ in range(9):
-        started = time.perf_counter()
+    took, cpu = [], []
+    for _ in range(15):
+        started, before = time.perf_counter(), time.process_time()
         with site.ledger.read() as connection:
             page = search_runs(connection, PROJECT, order="-metrics.auc", limit=100)
         took.append((time.perf_counter() - started) * 1000)
+        cpu.append((time.process_time() - before) * 1000)
     if (len(page.runs), page.total) != (100, RUNS):
         raise RuntimeError("the search did not find what is there")
     site.close()
-    return statistics.median(took)
+    return statistics.median(took), statistics.median(cpu)
 
 
 def peer_figures(folder: Path) -> dict[str, float]:
@@ -172,7 +173,7 @@ def measure() -> list[Row]:
         folder = Path(name)
         wall, cpu = call_cost(folder)
         many = everything(folder)
-        search = search_cost(folder)
+        search, search_cpu = search_cost(folder)
         peer = peer_figures(folder)
     expected = PROCESSES * THREADS * POINTS
     call = peer["call_us"]
@@ -195,7 +196,7 @@ def measure() -> list[Row]:
             peer_name="mlflow log_batch(1000)",
             goal="≤ 1",
             met=many["points"] / many["ingest"] >= 1e6,
-            note=f"{many['points'] / many['ingest']:,.0f} points/s",
+            note=f"{many['points'] / many['ingest']:,.0f} points/s, {many['points'] / many['cpu']:,.0f} per CPU second",
         ),
         Row(
             work="disk per point",
@@ -214,6 +215,6 @@ def measure() -> list[Row]:
             peer_name=f"mlflow search_runs, {PEER_RUNS:,} runs",
             goal="≤ 20",
             met=search <= 20,
-            note=f"the peer searches {RUNS // PEER_RUNS} times fewer runs",
+            note=f"{search_cpu:.1f} ms CPU; the peer searches {RUNS // PEER_RUNS} times fewer runs",
         ),
     ]
