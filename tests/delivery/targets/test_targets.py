@@ -162,6 +162,13 @@ class TestProcess(TargetContract):
         finally:
             assert self.target.stop(handle)
 
+    def test_a_service_is_no_part_of_the_run_that_started_it(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LINEAL_RUN", "f" * 32)
+        monkeypatch.setenv("LINEAL_JOURNALS", "/nowhere")
+        started = start("a")
+        wait(self.target, started, "a")
+        assert b"LINEAL_" not in Path(f"/proc/{started.handle['pid']}/environ").read_bytes()
+
     def test_one_that_does_not_listen_to_sigterm_is_killed(self, start: Start) -> None:
         started = start("a")
         wait(self.target, started, "a")

@@ -16,6 +16,7 @@ import psutil
 
 from lineal.delivery.targets.interface import Handle, ServiceRequest, StartedService
 from lineal.errors import Conflict, InvalidInput, Unavailable
+from lineal.records.journal import FOLDER_VARIABLE, RUN_VARIABLE
 
 MODULE = "lineal.serving"
 BACKLOG = 256
@@ -71,7 +72,17 @@ class ProcessTarget:
 
 
 def _spawn(request: ServiceRequest, descriptor: int) -> _Detached:
-    command = [sys.executable, "-m", MODULE, "--bundle", str(request.bundle.absolute()), "--predictions", str(request.predictions.absolute())]
+    outside = ["env", "-u", RUN_VARIABLE, "-u", FOLDER_VARIABLE]  # a service that a recorded program starts is no part of its run
+    command = [
+        *outside,
+        sys.executable,
+        "-m",
+        MODULE,
+        "--bundle",
+        str(request.bundle.absolute()),
+        "--predictions",
+        str(request.predictions.absolute()),
+    ]
     try:
         with request.log.open("ab") as log:
             return _Detached(
