@@ -408,9 +408,13 @@ class SampleDatasets:
             "added": 12,
             "removed": 0,
             "changed": 5000,
+            "columns": {"late": 5000},
+            "columns_added": ["origin"],
+            "columns_removed": [],
             "examples": [
-                {"row": 15_001, "column": "late", "before": "0", "after": "1"},
-                {"row": 15_002, "column": "late", "before": NASTY, "after": "0"},
+                {"change": "changed", "row": 15_001, "column": "late", "before": "0", "after": "1"},
+                {"change": "changed", "row": 15_002, "column": "late", "before": NASTY, "after": "0"},
+                {"change": "added", "row": 20_000, "values": {"late": "1", "carrier": "UA"}},
             ],
         }
         changes = (

@@ -1,0 +1,347 @@
+"""The pages in a real browser: first over the sample of 2,000 runs, then over a real project that recorded itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from lineal.interfaces import web
+from lineal.pages import application
+
+pytest.importorskip("playwright")
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+pytestmark = [
+    pytest.mark.real("chromium"),
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="chromium is not installed"),
+]
+OPENED = 30_000
+BASE = "http://localhost:8400"
+TRAIN = """
+import csv, lineal
+with lineal.run("train") as run:
+    depth = run.param("depth", 2)
+    with open(run.input("data/birds.csv", role="train")) as file:
+        rows = list(csv.reader(file))
+    for step in range(40):
+        run.log(loss=depth / (step + 1), step=step)
+    run.summary(rmse=1 / depth, on="test")
+    with open(run.output("out.txt"), "w") as file:
+        file.write(f"{len(rows)} <b>rows</b>")
+    print("<script>alert('x')</script>")
+"""
+
+
+@contextmanager
+def ui(folder: Path) -> Iterator[str]:
+    """`lineal ui` as a program."""
+    command = [sys.executable, "-m", "lineal.main", "ui", "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().rpartition(" ")[2].strip()
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def workspace(sample_module: ModuleType) -> Any:
+    return sample_module.SampleWorkspace(2000)
+
+
+class Answering:
+    """Answers a browser's requests from the application, in a thread of its own: the browser's runs a loop already."""
+
+    def __init__(self, workspace: Any) -> None:
+        self.app = application(workspace)
+        self.threads = ThreadPoolExecutor(2)
+
+    def __call__(self, route: Any) -> None:
+        request = route.request
+        cookies = "; ".join(f"{each['name']}={each['value']}" for each in request.frame.page.context.cookies(BASE))
+        headers = {**request.headers, **({"cookie": cookies} if cookies else {})}
+        answer = self.threads.submit(self.ask, request.method, request.url, headers, request.post_data_buffer).result()
+        route.fulfill(status=answer.status_code, headers=dict(answer.headers), body=answer.content)
+
+    def ask(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> httpx.Response:
+        async def go() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app)) as client:
+                return await client.request(method, url, headers=headers, content=body)
+
+        return anyio.run(go)
+
+
+@pytest.fixture(scope="module")
+def answering(workspace: Any) -> Iterator[Answering]:
+    found = Answering(workspace)
+    yield found
+    found.threads.shutdown()
+
+
+class Watched:
+    """A page whose console, errors and requests are watched."""
+
+    def __init__(self, browser: Any, width: int, *, base: str = BASE, answering: Answering | None = None) -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": 800}, base_url=base)
+        self.context.set_default_timeout(OPENED)
+        if answering is not None:
+            self.context.route("**/*", answering)
+        self.page = self.context.new_page()
+        self.trouble: list[str] = []
+        self.page.on("console", lambda said: self.trouble.append(said.text) if said.type in {"error", "warning"} else None)
+        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        self.page.on("request", lambda asked: None if asked.url.startswith((base, "data:")) else self.trouble.append(f"asked for {asked.url}"))
+
+    def open(self, path: str) -> Any:
+        self.page.goto(path)
+        self.page.wait_for_load_state("networkidle")
+        self.check(path)
+        return self.page
+
+    def check(self, path: str) -> None:
+        assert not self.trouble, f"{path}: {self.trouble}"
+        assert self.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{path} is wider than the window"
+
+
+@pytest.fixture(params=[1280, 400])
+def watched(request: pytest.FixtureRequest, chromium: Any, answering: Answering) -> Iterator[Watched]:
+    found = Watched(chromium, request.param, answering=answering)
+    yield found
+    found.context.close()
+
+
+@pytest.fixture
+def wide(chromium: Any, answering: Answering) -> Iterator[Watched]:
+    found = Watched(chromium, 1280, answering=answering)
+    yield found
+    found.context.close()
+
+
+def test_no_page_complains_or_spills_over(watched: Watched, workspace: Any) -> None:
+    runs = list(workspace.runs.all)
+    prediction = workspace.deployments.predictions("price")[0].id
+    for path in (
+        "/runs",
+        "/runs?where=metrics.rmse > ",
+        f"/runs/{runs[-5]}",
+        f"/compare?runs={','.join(runs[1980:1985])}",
+        f"/compare?runs={','.join(runs[1900:1924])}",
+        "/graph",
+        "/graph?focus=data:houses@2&fold=0",
+        "/data",
+        "/data/houses",
+        "/data/houses@2",
+        "/data/houses/diff",
+        "/models",
+        "/models/price",
+        "/models/price@2",
+        "/deployments",
+        "/deployments/price",
+        f"/predictions/{prediction}",
+        "/audit",
+        "/search?q=price",
+        "/delete?ref=data:houses@2",
+    ):
+        watched.open(path)
+
+
+def test_runs_are_found_sorted_and_compared_by_keys(wide: Watched) -> None:
+    page = wide.open("/runs")
+    page.keyboard.press("/")
+    page.keyboard.type("params.max_depth = 8")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**where=*")
+    assert "status=" not in page.url
+    page.click("thead a:has-text('rmse')")
+    page.wait_for_url("**order=*")
+    assert page.locator("th[aria-sort='ascending']").inner_text() == "rmse"
+    for _ in range(3):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+    assert "selected=" in page.url
+    assert page.locator("[data-compare]").inner_text() == "Compare 3"
+    page.keyboard.press("c")
+    page.wait_for_url("**/compare?runs=*")
+    page.wait_for_selector("#scatter canvas")
+    page.wait_for_selector("[data-overlay] canvas")
+    assert page.locator("h1").inner_text() == "Compare 3 runs"
+    page.go_back()
+    page.wait_for_selector("[data-pick]:checked")
+    assert page.locator("[data-pick]:checked").count() == 3
+    wide.check("keys")
+
+
+def test_places_are_two_keys_away(wide: Watched) -> None:
+    page = wide.open("/runs")
+    for key, path in (("d", "/data"), ("m", "/models"), ("g", "/graph"), ("r", "/runs")):
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        page.wait_for_url(f"**{path}")
+    page.keyboard.press("?")
+    assert page.locator("dialog.keys").is_visible()
+    wide.check("places")
+
+
+def test_a_mark_is_written_and_shown(wide: Watched, workspace: Any) -> None:
+    run = list(workspace.runs.all)[500]
+    page = wide.open(f"/runs/{run}")
+    page.click("text=Mark as mistake")
+    page.fill("dialog textarea", "<b>leak</b>")
+    page.click("dialog >> text=Mark")
+    page.wait_for_selector(".notice >> text=<b>leak</b>")
+    assert workspace.runs.get(run).mistake == "<b>leak</b>"
+    page.fill("[data-annotate] textarea", "kept")
+    page.click("text=Save note")
+    page.wait_for_selector(".toast >> text=Saved")
+    assert workspace.runs.get(run).note == "kept"
+    wide.check("mark")
+
+
+def test_a_refusal_keeps_what_was_typed(wide: Watched, workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lineal.errors import Unavailable
+
+    def refuse(*_given: Any, **_further: Any) -> Any:
+        raise Unavailable("the disk is full", kind="no-space", hint="Make room.")
+
+    monkeypatch.setattr(workspace.runs, "annotate", refuse)
+    page = wide.open(f"/runs/{list(workspace.runs.all)[600]}")
+    page.fill("[data-annotate] textarea", "long thoughts")
+    page.click("text=Save note")
+    page.wait_for_selector(".toast.bad >> text=the disk is full")
+    assert page.input_value("[data-annotate] textarea") == "long thoughts"
+
+
+def test_a_running_run_goes_on_without_a_reload(wide: Watched, workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    run = list(workspace.runs.all.values())[-1]
+    page = wide.open(f"/runs/{run.id}")
+    page.focus("[data-annotate] textarea")
+    page.keyboard.type("typing")
+    lines = [page.locator("[data-log]").inner_text().encode(), b"\nnext epoch\n"]
+    monkeypatch.setattr(workspace.runs, "log", lambda _reference: iter(lines))
+    workspace.runs.all[run.id] = replace(run, metrics={**run.metrics, "fresh": run.metrics["rmse"]})
+    page.wait_for_selector("#live >> text=fresh")
+    page.wait_for_selector("[data-log]:has-text('next epoch')")
+    assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+    assert page.input_value("[data-annotate] textarea") == "typing"
+    workspace.runs.all[run.id] = run
+    wide.check("running")
+
+
+def test_the_graph_selects_centres_and_unfolds(wide: Watched) -> None:
+    page = wide.open("/graph?focus=data:houses@2")
+    assert page.locator("#graph .edges .lit").count() == 5
+    many = page.locator("#graph .box.many").first
+    many.dispatch_event("click")
+    page.wait_for_selector("#facts >> text=Unfold")
+    page.locator("#graph .box", has_text="prepare").dblclick()
+    page.wait_for_url("**focus=run*")
+    assert page.locator("#graph .box.focus").count() == 1
+    wide.check("graph")
+
+
+def test_two_thousand_nodes_are_drawn_one_by_one(wide: Watched) -> None:
+    page = wide.open("/graph?focus=data:houses@2&fold=0")
+    assert page.locator("#graph .box").count() == 2000
+
+
+def test_the_monitor_is_drawn_and_a_distribution_picked(wide: Watched) -> None:
+    page = wide.open("/deployments/price")
+    for figure in ("quality", "coverage", "distribution"):
+        page.wait_for_selector(f"#{figure} canvas")
+    page.click(".cell[data-feature='rooms'][data-window='1']")
+    assert page.locator("[data-distribution-title]").inner_text() == "rooms: training and 2026-03"
+    assert "feature=rooms" in page.url
+    page.click("text=wrong only")
+    page.wait_for_url("**wrong=1*")
+    page.locator("#predictions tbody a").first.click()
+    page.wait_for_url("**/predictions/*")
+    assert page.locator(".trace > li").count() == 8
+    wide.check("monitor")
+
+
+def test_a_theme_stays_chosen(wide: Watched) -> None:
+    page = wide.open("/runs")
+    before = page.evaluate("getComputedStyle(document.body).colorScheme || getComputedStyle(document.documentElement).colorScheme")
+    page.click("[data-theme-switch]")
+    chosen = page.evaluate("document.documentElement.dataset.theme")
+    assert chosen != before
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == chosen
+
+
+def test_a_deletion_is_previewed_and_carried_out(wide: Watched, workspace: Any) -> None:
+    run = list(workspace.runs.all)[700]
+    page = wide.open(f"/runs/{run}")
+    page.click("text=Delete…")
+    page.wait_for_selector("text=What falls")
+    page.click("button.danger.primary")
+    page.wait_for_url("**/runs")
+    assert workspace.resolve(f"run:{run}").marks == frozenset()
+    assert "deleted" in workspace.lineage.graph(f"run:{run}", depth=0).nodes[0].marks
+
+
+def test_own_script_and_style_stay_small() -> None:
+    static = Path(web.__file__).parent / "static"
+    assert sum(path.stat().st_size for path in static.glob("*.*")) <= 150_000
+
+
+def test_a_real_project_is_shown_as_it_recorded_itself(chromium: Any, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "birds.csv").write_text("kind,mass\nwren,9\nrook,480\n")
+    (tmp_path / "train.py").write_text(TRAIN)
+
+    def lineal(*words: str) -> None:
+        subprocess.run([sys.executable, "-m", "lineal.main", *words], cwd=tmp_path, check=True, capture_output=True, env={**os.environ})
+
+    lineal("init")
+    lineal("data", "add", "data", "--name", "birds", "-m", "two <b>birds</b>")
+    for depth in ("2", "4"):
+        lineal("run", "-p", f"depth={depth}", "--", sys.executable, "train.py")
+    with ui(tmp_path) as base:
+        watched = Watched(chromium, 1280, base=base)
+        page = watched.open("/runs")
+        assert page.locator("[data-row]").count() == 2
+        page.click("[data-row] .first a >> nth=0")
+        page.wait_for_selector("[data-series] canvas")
+        assert re.search(r"<script>alert\('x'\)</script>", page.locator("[data-log]").inner_text())
+        assert page.locator(".strip .box.kind-dataset", has_text="birds@1").count() == 1
+        page.locator(".strip .box.kind-dataset", has_text="birds@1").click()
+        page.wait_for_selector("h1:has-text('birds@1')")
+        page.locator(".nodes >> text=train").first.wait_for()
+        for path in ("/graph", "/data/birds", "/data/birds/diff", "/models", "/deployments", "/audit", "/compare", "/search?q=train"):
+            watched.open(path)
+        watched.context.close()
