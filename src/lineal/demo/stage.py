@@ -41,7 +41,7 @@ class Stage:
     def lineal(self, *arguments: str, exits: int = 0, lines: int = LINES_SHOWN) -> str:
         """Runs ``lineal`` with these arguments, shows what it prints, and gives its standard output."""
         self.console.print(f"[bold cyan]$ lineal {escape(shlex.join(arguments))}[/]")
-        done = self._run([sys.executable, "-m", "lineal.main", *arguments])
+        done = self._run([sys.executable, "-P", "-m", "lineal.main", *arguments])
         shown = (done.stdout + done.stderr).strip("\n").splitlines()
         for line in shown[:lines]:
             self.console.print(f"  {escape(line)}", style="dim", highlight=False, overflow="ellipsis", no_wrap=True)
@@ -52,7 +52,7 @@ class Stage:
 
     def ask(self, *arguments: str, exits: int = 0) -> Any:
         """What ``lineal … --json`` answers, without showing it."""
-        done = self._run([sys.executable, "-m", "lineal.main", *arguments, "--json"])
+        done = self._run([sys.executable, "-P", "-m", "lineal.main", *arguments, "--json"])
         self._expect(arguments, done, exits)
         return json.loads(done.stdout)
 

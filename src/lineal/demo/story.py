@@ -57,7 +57,7 @@ def main(*, folder: Path, no_ui: bool) -> None:
     if no_ui or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return
     os.chdir(stage.folder)
-    os.execv(sys.executable, [sys.executable, "-m", "lineal.main", "ui"])  # noqa: S606 - the terminal belongs to the pages now
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "lineal.main", "ui"])  # noqa: S606 - the terminal belongs to the pages now
 
 
 def play(folder: Path, console: Console | None = None) -> Stage:

@@ -191,7 +191,7 @@ def test_runs_are_found_sorted_and_compared_by_keys(wide: Watched) -> None:
         page.keyboard.press("j")
         page.keyboard.press("x")
     assert "selected=" in page.url
-    assert page.locator("[data-compare]").inner_text() == "Compare 3"
+    assert page.locator("[data-count]").inner_text() == "3"
     page.keyboard.press("c")
     page.wait_for_url("**/compare?runs=*")
     page.wait_for_selector("#scatter canvas")
