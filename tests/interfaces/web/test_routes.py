@@ -210,3 +210,9 @@ def test_an_empty_project_teaches_the_first_command(visitor: Any, sample_module:
     empty.runs.all.clear()
     page = type(visitor)(application(empty)).get("/runs").text
     assert "lineal run -- python train.py" in page
+
+
+def test_the_example_request_is_one_that_the_service_takes(visitor: Any) -> None:
+    page = visitor.get("/deployments/price").text
+    assert "/predict -H" in page
+    assert "{&#34;instances&#34;: [{&#34;rooms&#34;:" in page

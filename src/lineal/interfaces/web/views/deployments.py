@@ -115,5 +115,5 @@ def _curl(deployment: Deployment, model: ModelVersion | None, predictions: list[
         inputs = {column.name: column.categories[0] if column.categories else _EXAMPLES.get(column.type) for column in model.signature.inputs}
     else:
         return ""
-    body = json.dumps({"inputs": [document(inputs)]}, ensure_ascii=False).replace("'", "'\\''")
+    body = json.dumps({"instances": [document(inputs)]}, ensure_ascii=False).replace("'", "'\\''")
     return f"curl {deployment.url}/predict -H 'content-type: application/json' \\\n  -d '{body}'"
