@@ -13,6 +13,7 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,27 +147,36 @@ class _Completion:
         self._thread: threading.Thread | None = None
         self._deadline = float("inf")
         self._left: list[tuple[Site, Path]] = []
+        self._pid = 0
 
     def enqueue(self, site: Site, begun: Begun, noting: threading.Thread | None) -> None:
         """Hands over a run that has ended, with the thread that may still note its code."""
+        if os.getpid() != self._pid:
+            self._pid, self._thread, self._left = os.getpid(), None, []
+        if not threading.main_thread().is_alive():  # the program is at its end: no thread can start others any more
+            self._left.append((site, begun.folder))
+            return
         if self._thread is None or not self._thread.is_alive():
+            _before_threads_end(self.drain)
             self._thread = threading.Thread(target=self._work, name="lineal-completion", daemon=True)
             self._thread.start()
         self._queue.put((site, begun, noting))
 
-    def close(self) -> None:
-        """Waits until everything is done, or leaves it to a process of its own."""
-        thread = self._thread
-        if thread is None or not thread.is_alive():
-            return
-        self._queue.put(None)
-        self._deadline = time.monotonic() + EXIT_SECONDS
-        thread.join(EXIT_SECONDS)
-        if self._left:
-            from lineal.workspace.collection import finish_in_background
+    def drain(self) -> None:
+        """Waits until everything that was handed over is done, or time is up."""
+        if self._thread is not None and os.getpid() == self._pid:
+            self._deadline = time.monotonic() + EXIT_SECONDS
+            self._queue.put(None)
+            self._thread.join(EXIT_SECONDS)
 
-            for site, folder in self._left:
-                finish_in_background(site, folder)
+    def hand_over(self) -> None:
+        """Leaves what is not done to a process of its own."""
+        if not self._left or os.getpid() != self._pid:
+            return
+        from lineal.workspace.collection import finish_in_background
+
+        for site, folder in self._left:
+            finish_in_background(site, folder)
 
     def _work(self) -> None:
         lineal_hook.exempt.add(threading.get_ident())
@@ -184,11 +194,22 @@ class _Completion:
         begun.writer.close()
         try:
             return collect_run(site, begun.folder, deadline=self._deadline)
-        except (LinealError, OSError):
+        except (LinealError, OSError, RuntimeError):  # a full disk; an interpreter that is ending
             return False  # the next reader tries again, and tells
+
+
+def _before_threads_end(callback: Callable[[], None]) -> None:
+    """Calls back at exit while threads can still start others; plain exit handlers run later than that.
+
+    ``threading`` runs these in the reverse order; the thread pools' own must come after ours, so it is registered first.
+    """
+    import concurrent.futures.thread  # noqa: F401 - registers its handler
+
+    register = getattr(threading, "_register_atexit", atexit.register)
+    register(callback)
 
 
 _begun = itertools.count()
 _code = _CodeState()
 _completion = _Completion()
-atexit.register(_completion.close)
+atexit.register(_completion.hand_over)

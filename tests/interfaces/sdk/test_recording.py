@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lineal.bootstrap.compose import create_workspace
+from lineal.records import journal
 from lineal.records.run import Run, RunStatus
 from lineal.workspace.interface import Workspace
 
@@ -27,6 +28,7 @@ class Studio:
         (self.folder / "program.py").write_text(textwrap.dedent(code))
         done = subprocess.run([sys.executable, "program.py"], cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == status, done.stderr
+        self.errors = done.stderr
         self.workspace.runs.ingest()
         return sorted((self.workspace.runs.get(run.id) for run in self.workspace.runs.search().runs), key=lambda run: run.started_at)
 
@@ -55,6 +57,7 @@ def test_everything_that_can_be_recorded_is_in_the_run(studio: Studio) -> None:
             open("undeclared.txt", "w").write("x")
         """
     )
+    assert studio.errors == ""
     assert (run.name, run.status, run.exit_code) == ("train", RunStatus.FINISHED, 0)
     assert {key: param.value for key, param in run.params.items()} == {"learning_rate": 0.1, "depth": 4, "features": ["dep_delay", "carrier"]}
     assert {key: metric.last for key, metric in run.metrics.items()} == {"loss": 0.31, "val/loss": 0.3, "auc": 0.91}
@@ -85,9 +88,18 @@ def test_an_exception_marks_the_run_failed_and_goes_on(studio: Studio) -> None:
     assert [(run.name, run.status.value, run.exit_code) for run in runs] == [("bad", "failed", 1), ("left", "finished", 0), ("typed", "stopped", 130)]
 
 
+def test_a_run_is_complete_when_its_program_has_ended(studio: Studio) -> None:
+    (studio.folder / "program.py").write_text("import lineal\nwith lineal.run('a'): open('out.txt', 'w').write('x')\n")
+    done = subprocess.run([sys.executable, "program.py"], cwd=studio.folder, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    (folder,) = (studio.folder / ".lineal/journals").iterdir()
+    assert not (folder / journal.UNCOLLECTED).exists()
+
+
 def test_a_started_run_ends_with_finish_or_with_the_process(studio: Studio) -> None:
     runs = studio.play("import lineal\na = lineal.start('a'); a.log(x=1); a.finish(); a.finish()\nb = lineal.start('b'); b.log(x=2)\n")
     assert [(run.name, run.status.value) for run in runs] == [("a", "finished"), ("b", "finished")]
+    assert studio.errors == ""
 
 
 def test_a_process_that_dies_of_an_exception_fails_what_it_left_open(studio: Studio) -> None:
