@@ -26,6 +26,7 @@ CHANGED = 10
 PEER = "DVC 3.67.1"
 REQUIREMENT = "dvc==3.67.1"
 MIB = 1 << 20
+CLASSES = ("car", "truck", "person", "bicycle", "traffic light")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,7 @@ def small_files(tools: Sequence[Tool]) -> list[Row]:
     return [
         row(f"add {work}", "s", [cost.wall for cost in added], goal="≤ 1/5 of DVC", limit=0.2),
         row(f"add {work}", "CPU s", [cost.cpu for cost in added]),
-        row(f"add {work}: stored", "MiB", [cost.grown / MIB for cost in added], goal="≤ 1/2 of DVC", limit=0.5),
+        row(f"add {work}: stored", "MiB", [cost.grown / MIB for cost in added], goal="≤ 1/2 of DVC", limit=0.5, note="JSON lines"),
         row(f"status of {work}, nothing changed", "s", [cost.wall for cost in idle]),
         row(f"change {CHANGED} of {work}: add", "s", [cost.wall for cost in changed]),
         row(f"change {CHANGED} of {work}: grown", "KiB", [cost.grown / 1024 for cost in changed]),
@@ -139,19 +140,25 @@ def long_table(tools: Sequence[Tool]) -> list[Row]:
     ]
 
 
-def row(work: str, unit: str, figures: Sequence[float], *, goal: str = "", limit: float = 0.0, met: bool | None = None) -> Row:
+def row(work: str, unit: str, figures: Sequence[float], *, goal: str = "", limit: float = 0.0, met: bool | None = None, note: str = "") -> Row:
     """A line of the table; the goal is a share of the peer's figure where ``limit`` gives one."""
     peer = figures[1] if len(figures) > 1 else None
     reached = figures[0] <= limit * peer if limit and peer is not None else met
-    return Row(work=work, unit=unit, ours=figures[0], peer=peer, peer_name=PEER, goal=goal, met=reached)
+    return Row(work=work, unit=unit, ours=figures[0], peer=peer, peer_name=PEER, goal=goal, met=reached, note=note)
 
 
 def write_small_files(folder: Path, numbers: Sequence[int], *, seed: int = 1) -> None:
-    """Text of which half is noise, in folders of a thousand."""
+    """Labels of images: a box and a class for each thing in it, as JSON lines with numbers that do not repeat; folders of a thousand."""
     for number in numbers:
-        path = folder / f"{number // 1000:03d}" / f"{number % 1000:04d}.txt"
+        path = folder / f"{number // 1000:03d}" / f"{number % 1000:04d}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(random.Random(number * 10 + seed).randbytes(FILE_SIZE // 2).hex().encode())
+        draw = random.Random(number * 10 + seed)
+        lines = [
+            f'{{"image": {number}, "class": "{draw.choice(CLASSES)}", "box": [{", ".join(f"{draw.random() * 1000:.2f}" for _ in range(4))}], '
+            f'"score": {draw.random():.4f}}}\n'
+            for _ in range(45)
+        ]
+        path.write_bytes("".join(lines).encode()[: FILE_SIZE - 1] + b"\n")
 
 
 def write_table(path: Path) -> None:
