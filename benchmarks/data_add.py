@@ -156,7 +156,7 @@ def write_small_files(folder: Path, numbers: Sequence[int], *, seed: int = 1) ->
         lines = [
             f'{{"image": {number}, "class": "{draw.choice(CLASSES)}", "box": [{", ".join(f"{draw.random() * 1000:.2f}" for _ in range(4))}], '
             f'"score": {draw.random():.4f}}}\n'
-            for _ in range(45)
+            for _ in range(60)
         ]
         path.write_bytes("".join(lines).encode()[: FILE_SIZE - 1] + b"\n")
 
