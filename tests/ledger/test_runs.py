@@ -14,8 +14,9 @@ from sqlalchemy import event
 
 from lineal.errors import NotFound
 from lineal.ledger.database import Ledger
+from lineal.ledger.graph import mark_deleted
 from lineal.ledger.run_writes import apply_entries, begin_run
-from lineal.ledger.runs import load_run, runs_with_prefix, search_runs, set_deleted, update_run
+from lineal.ledger.runs import load_run, search_runs, update_run
 from lineal.ledger.schema import metadata
 from lineal.records import journal
 from lineal.records.run import RunStatus
@@ -103,7 +104,7 @@ class Runs(RuleBasedStateMachine):
     def delete(self, place: int, deleted: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         run_id = self.pick(place)
         with self.ledger.write() as connection:
-            set_deleted(connection, [run_id], 1 if deleted else None)
+            mark_deleted(connection, [run_id], 1 if deleted else None)
         self.model[run_id]["deleted"] = deleted
 
     @invariant()
@@ -146,14 +147,6 @@ def test_an_unknown_run_is_not_found(ledger: Ledger) -> None:
     assert caught.value.kind == "unknown-reference"
     with ledger.read() as connection, pytest.raises(NotFound):
         load_run(connection, PROJECT, "f" * 32)
-
-
-def test_a_prefix_finds_the_runs_that_begin_with_it(ledger: Ledger) -> None:
-    with ledger.write() as connection:
-        for letters in ("abcd", "abff", "b000"):
-            begin_run(connection, PROJECT, letters * 8, {"name": letters, "started": 1, "pid": 1})
-    with ledger.read() as connection:
-        assert sorted(runs_with_prefix(connection, PROJECT, "ab")) == ["abcd" * 8, "abff" * 8]
 
 
 def test_a_page_of_many_runs_takes_a_fixed_number_of_queries(ledger: Ledger) -> None:

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, update
 
 from lineal.errors import InvalidInput
 from lineal.ledger.database import Ledger
+from lineal.ledger.graph import mark_deleted
 from lineal.ledger.run_writes import begin_run, set_params
-from lineal.ledger.runs import search_runs, set_deleted, set_tags, update_run
+from lineal.ledger.runs import search_runs, set_tags, update_run
 from lineal.ledger.schema import runs
 from lineal.ledger.series import set_summary
 
@@ -54,7 +55,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             ended_at=1_800_000_000_000_000,
         )
         add(connection, "e", params={"depth": 4}, metrics={"auc": 0.7})
-        set_deleted(connection, ["e" * 32], 1)
+        mark_deleted(connection, ["e" * 32], 1)
     yield ledger
     ledger.close()
 

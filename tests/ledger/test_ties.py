@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from lineal.ledger.database import Ledger
-from lineal.ledger.graph import DOWN, UP, FileFact, Rows, add_activity, add_occurrence, mark_deleted, newest, reachable, same_content
+from lineal.ledger.graph import FileFact, add_activity, add_occurrence, mark_deleted
 from lineal.ledger.schema import edges, occurrences
 from lineal.ledger.ties import Ties
 from lineal.records.dataset import TreeEntry
@@ -64,10 +64,6 @@ class Story:
     def made_by(self, name: str) -> list[str]:
         with self.ledger.read() as connection:
             return list(connection.execute(select(edges.c.source).where(edges.c.target == name).order_by(edges.c.source)).scalars())
-
-    def rows(self, name: str, direction: str, **more: Any) -> Rows:
-        with self.ledger.read() as connection:
-            return reachable(connection, project_id=PROJECT, ids=[name], direction=direction, **more)
 
 
 @pytest.fixture
@@ -202,26 +198,3 @@ def test_whatever_runs_read_and_write_the_graph_has_no_cycle(tmp_path_factory: p
     assert used <= sum(len(reads) for _number, reads, _writes in steps)
     ledger.close()
     store.close()
-
-
-def test_reachable_walks_both_ways_with_depth_and_cap(story: Story) -> None:
-    story.run("one", writes=[file("a", "a")])
-    story.run("two", reads=[file("a", "a")], writes=[file("b", "b")])
-    story.run("three", reads=[file("b", "b")])
-    down, up = story.rows("one", DOWN), story.rows("three", UP)
-    assert {row["id"] for row in down.activities} == {"one", "two", "three"} == {row["id"] for row in up.activities}
-    assert (len(down.occurrences), len(down.edges), down.truncated) == (2, 4, False)
-    near = story.rows("one", DOWN, depth=2)
-    assert ({row["id"] for row in near.activities}, near.truncated) == ({"one", "two"}, True)
-    capped = story.rows("one", DOWN, limit=2)
-    assert (len(capped.activities) + len(capped.occurrences), capped.truncated) == (2, True)
-
-
-def test_the_newest_part_of_a_project_and_the_same_content_elsewhere(story: Story) -> None:
-    story.run("one", writes=[file("a", "x")])
-    story.run("two", writes=[file("b", "x")])
-    with story.ledger.read() as connection:
-        rows = newest(connection, project_id=PROJECT, limit=100)
-        same = same_content(connection, project_id=PROJECT, digest=digest("x"))
-    assert ({row["id"] for row in rows.activities}, len(rows.occurrences), len(rows.edges)) == ({"one", "two"}, 2, 2)
-    assert [row["path"] for row in same] == [b"b", b"a"]

@@ -1,4 +1,4 @@
-"""Writes the graph: activities, occurrences and the edges between them; and reads what is reachable in few queries.
+"""Writes the graph: activities, occurrences and the edges between them. `lineal.ledger.nodes` reads it.
 
 Nobody draws the graph. Runs, imports, registrations and deployments add themselves with these functions, in the transaction of the change.
 """
@@ -6,18 +6,20 @@ Nobody draws the graph. Runs, imports, registrations and deployments add themsel
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, insert, update
 
 from lineal.ledger.portable import insert_or_ignore, pieces
-from lineal.ledger.schema import activities, edges, occurrences
+from lineal.ledger.schema import activities, dataset_versions, deployments, edges, model_versions, occurrences, runs
 from lineal.records.graph import GENERATED
 from lineal.records.values import plain
 
 NewId = Callable[[], str]
+
+_MARKED = (activities.c.id, occurrences.c.id, runs.c.id, deployments.c.id, dataset_versions.c.occurrence, model_versions.c.occurrence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,105 +173,7 @@ def add_source(connection: Connection, *, project_id: str, file: FileFact, at: i
 
 
 def mark_deleted(connection: Connection, ids: Iterable[str], at: int | None) -> None:
-    """Marks nodes as deleted at a time, or as there again with None."""
+    """Marks nodes, and the rows that say more of them, as deleted at a time; or as there again with None."""
     for piece in pieces(ids):
-        connection.execute(update(activities).where(activities.c.id.in_(piece)).values(deleted_at=at))
-        connection.execute(update(occurrences).where(occurrences.c.id.in_(piece)).values(deleted_at=at))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """Part of the graph as it lies in the tables.
-
-    Attributes:
-        truncated: whether a cap on depth or nodes cut it.
-    """
-
-    activities: Sequence[RowMapping]
-    occurrences: Sequence[RowMapping]
-    edges: Sequence[RowMapping]
-    truncated: bool = False
-
-
-UP = "up"
-"""Towards the causes: from an edge's source to its target."""
-
-DOWN = "down"
-"""Towards the effects: from an edge's target to its source."""
-
-
-def reachable(connection: Connection, *, project_id: str, ids: Iterable[str], direction: str, depth: int | None = None, limit: int = 5000) -> Rows:
-    """Nodes reachable from ``ids`` (themselves included) and every edge among them, nearest first.
-
-    One query per step outwards, whatever the number of nodes in it.
-    """
-    seen, truncated = _walk(connection, project_id, ids, direction, depth=depth, limit=limit)
-    return rows_of(connection, project_id=project_id, ids=seen, truncated=truncated)
-
-
-def reachable_ids(connection: Connection, *, project_id: str, ids: Iterable[str], direction: str) -> list[str]:
-    """Ids of everything reachable from ``ids``, themselves included, nearest first, without a cap."""
-    return list(_walk(connection, project_id, ids, direction, depth=None, limit=None)[0])
-
-
-def _walk(
-    connection: Connection, project_id: str, ids: Iterable[str], direction: str, *, depth: int | None, limit: int | None
-) -> tuple[dict[str, None], bool]:
-    seen: dict[str, None] = dict.fromkeys(ids)
-    front, truncated, steps = list(seen), False, 0
-    while front:
-        found = sorted(_next(connection, project_id, front, direction) - seen.keys())
-        if depth is not None and steps >= depth:
-            return seen, truncated or bool(found)
-        front = found if limit is None else found[: max(0, limit - len(seen))]
-        truncated = truncated or len(front) < len(found)
-        seen.update(dict.fromkeys(front))
-        steps += 1
-    return seen, truncated
-
-
-def rows_of(connection: Connection, *, project_id: str, ids: Iterable[str], truncated: bool = False) -> Rows:
-    """The nodes of those ids and every edge among them."""
-    wanted = list(dict.fromkeys(ids))
-    inside = set(wanted)
-    found: tuple[list[RowMapping], list[RowMapping], list[RowMapping]] = ([], [], [])
-    for piece in pieces(wanted):
-        for place, table in enumerate((activities, occurrences)):
-            found[place].extend(connection.execute(select(table).where(table.c.project_id == project_id, table.c.id.in_(piece))).mappings())
-        leaving = connection.execute(select(edges).where(edges.c.project_id == project_id, edges.c.source.in_(piece))).mappings()
-        found[2].extend(row for row in leaving if row["target"] in inside)
-    return Rows(activities=found[0], occurrences=found[1], edges=found[2], truncated=truncated)
-
-
-def newest(connection: Connection, *, project_id: str, limit: int = 2000) -> Rows:
-    """The newest activities of a project with what they used and generated, about ``limit`` nodes."""
-    query = (
-        select(activities.c.id)
-        .where(activities.c.project_id == project_id, activities.c.deleted_at.is_(None))
-        .order_by(activities.c.at.desc(), activities.c.id)
-        .limit(limit + 1)
-    )
-    seen: dict[str, None] = {}
-    chosen = list(connection.execute(query).scalars())
-    truncated = len(chosen) > limit
-    for piece in pieces(chosen, size=100):
-        if len(seen) >= limit:
-            truncated = True
-            break
-        seen.update(dict.fromkeys(piece))
-        seen.update(dict.fromkeys(sorted(_next(connection, project_id, piece, UP) | _next(connection, project_id, piece, DOWN))))
-    return rows_of(connection, project_id=project_id, ids=list(seen)[:limit], truncated=truncated or len(seen) > limit)
-
-
-def same_content(connection: Connection, *, project_id: str, digest: str) -> Sequence[RowMapping]:
-    """Every occurrence of that content that is not deleted, newest first. It never makes anything fall."""
-    query = select(occurrences).where(occurrences.c.project_id == project_id, occurrences.c.digest == digest, occurrences.c.deleted_at.is_(None))
-    return connection.execute(query.order_by(occurrences.c.at.desc(), occurrences.c.id)).mappings().all()
-
-
-def _next(connection: Connection, project_id: str, front: Sequence[str], direction: str) -> set[str]:
-    here, there = (edges.c.source, edges.c.target) if direction == UP else (edges.c.target, edges.c.source)
-    found: set[str] = set()
-    for piece in pieces(front):
-        found.update(connection.execute(select(there).where(here.in_(piece), edges.c.project_id == project_id)).scalars())
-    return found
+        for key in _MARKED:
+            connection.execute(update(key.table).where(key.in_(piece)).values(deleted_at=at))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, delete, select, update
@@ -89,18 +89,6 @@ def set_tags(connection: Connection, project_id: str, run_id: str, values: Mappi
         if value is not None
     ]
     upsert(connection, tags, rows, keys=("run_id", "key"))
-
-
-def set_deleted(connection: Connection, run_ids: Iterable[str], at: int | None) -> None:
-    """Hides runs since a time, or shows them again with None. The graph's nodes are marked by `lineal.ledger.graph.mark_deleted`."""
-    for piece in pieces(run_ids):
-        connection.execute(update(runs).where(runs.c.id.in_(piece)).values(deleted_at=at))
-
-
-def runs_with_prefix(connection: Connection, project_id: str, prefix: str, *, limit: int = 20) -> list[str]:
-    """Ids of runs that begin with ``prefix`` (hex digits), deleted ones too, newest first."""
-    query = select(runs.c.id).where(runs.c.project_id == project_id, runs.c.id >= prefix, runs.c.id < prefix + "g")
-    return list(connection.execute(query.order_by(runs.c.started_at.desc(), runs.c.id).limit(limit)).scalars())
 
 
 def _restorable(use: FileUse, store: Holds) -> FileUse:

@@ -13,7 +13,8 @@ from typing import Protocol
 from sqlalchemy import Connection, RowMapping, Select, func, select
 
 from lineal.errors import LinealError
-from lineal.ledger.graph import DOWN, FileFact, NewId, add_edge, add_output, add_source, reachable_ids
+from lineal.ledger.graph import FileFact, NewId, add_edge, add_output, add_source
+from lineal.ledger.nodes import reach_down
 from lineal.ledger.portable import pieces
 from lineal.ledger.schema import edges, occurrences
 from lineal.records.dataset import TreeEntry
@@ -66,7 +67,7 @@ class Ties:
 
     def inputs(self, files: Sequence[FileFact]) -> list[str]:
         """Ties every file that was read; the occurrences' ids, in the files' order."""
-        barred = self._barred()
+        barred = frozenset(reach_down(self.connection, [self.activity]).ids)
         known = self._known(files, barred)
         found: dict[int, str] = {}
         self._tie_inside(files, known, found)
@@ -93,12 +94,6 @@ class Ties:
             for fact in facts
             if (fact.root, fact.path, fact.digest) not in made
         ]
-
-    def _barred(self) -> frozenset[str]:
-        """What the activity made, and all that came of it."""
-        query = select(edges.c.source).where(edges.c.target == self.activity, edges.c.relation == GENERATED)
-        made = list(self.connection.execute(query).scalars())
-        return frozenset(reachable_ids(self.connection, project_id=self.project_id, ids=made, direction=DOWN)) if made else frozenset()
 
     def _known(self, files: Sequence[FileFact], barred: frozenset[str]) -> dict[int, Holder]:
         """For each file that is known at its place, by its place among the files, the latest occurrence."""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 from lineal.errors import Conflict, InvalidInput, InvalidState, PermissionDenied
 from lineal.ledger import schema
 from lineal.ledger.events import record_event
+from lineal.ledger.graph import mark_deleted
 from lineal.ledger.nodes import edges_among, load_nodes, reach_down
 from lineal.ledger.portable import pieces
 from lineal.records.deletion import DeletionPlan, plan_deletion
@@ -22,14 +23,6 @@ from lineal.workspace.references import resolve, resolve_deleted
 from lineal.workspace.site import Site
 
 _MAKERS = frozenset({"import", "registration"})
-_MARKED = (
-    (schema.activities, "id"),
-    (schema.occurrences, "id"),
-    (schema.runs, "id"),
-    (schema.deployments, "id"),
-    (schema.dataset_versions, "occurrence"),
-    (schema.model_versions, "occurrence"),
-)
 
 
 def preview_deletion(site: Site, reference: str) -> DeletionPlan:
@@ -58,7 +51,7 @@ def carry_out_deletion(site: Site, reference: str, plan: str) -> DeletionPlan:
         _check(current, plan, reference)
         now = site.clock()
         fallen = [fallen.id for fallen in current.falls]
-        _mark(connection, fallen, now)
+        mark_deleted(connection, fallen, now)
         connection.execute(
             insert(schema.deletions).values(
                 id=site.entropy(16).hex(),
@@ -85,7 +78,7 @@ def undo_deletion(site: Site, reference: str) -> Sequence[Node]:
         deletion, group = _group(connection, site.project_id, node)
         _check_ground(connection, site.project_id, node, group)
         now = site.clock()
-        _mark(connection, group, None)
+        mark_deleted(connection, group, None)
         connection.execute(update(schema.deletions).where(schema.deletions.c.id == deletion).values(undone_at=now))
         back = tuple(load_nodes(connection, site.project_id, group).values())
         _tell(connection, site, now, "undeleted", back)
@@ -171,12 +164,6 @@ def _check_ground(connection: Connection, project_id: str, node: Node, group: Se
                     kind="stands-on-deleted",
                     hint=f"Bring that back first with: lineal undelete {ground.reference}",
                 )
-
-
-def _mark(connection: Connection, identifiers: Sequence[str], at: int | None) -> None:
-    for some in pieces(identifiers):
-        for table, key in _MARKED:
-            connection.execute(update(table).where(table.c[key].in_(some)).values(deleted_at=at))
 
 
 def _tell(connection: Connection, site: Site, now: int, what: str, nodes: Iterable[Node]) -> None:
