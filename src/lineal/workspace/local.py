@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lineal.records.graph import Node
-    from lineal.workspace.interface import Audit, Datasets, Deployments, Lineage, Models, Monitors, Runs
+    from lineal.workspace.interface import Audit, Datasets, Lineage, Monitors, Runs
+    from lineal.workspace.registry import LocalModels
+    from lineal.workspace.shipping import LocalDeployments
     from lineal.workspace.site import Site
 
 
@@ -56,14 +58,14 @@ class LocalWorkspace:
         return LocalLineage(self._site, self.deployments)
 
     @cached_property
-    def models(self) -> Models:
+    def models(self) -> LocalModels:
         """The model library."""
         from lineal.workspace.registry import LocalModels
 
         return LocalModels(self._site, self.datasets)
 
     @cached_property
-    def deployments(self) -> Deployments:
+    def deployments(self) -> LocalDeployments:
         """Models in production."""
         from lineal.workspace.shipping import LocalDeployments
 
