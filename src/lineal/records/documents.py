@@ -16,23 +16,15 @@ from lineal.records.values import plain
 
 def document(value: object) -> Any:
     """Any record as JSON's types: dataclasses become objects, bytes text (with ``<key>_b64`` beside it where not UTF-8), NaN ``"NaN"``."""
-    if isinstance(value, Run):
-        return run_document(value)
-    if isinstance(value, Graph):
-        return graph_document(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _object({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
-    if isinstance(value, Enum):
-        return value.value
+        return _record(value)
     if isinstance(value, Mapping):
         return _object(value)
-    if isinstance(value, bytes):
-        return os.fsdecode(value).encode("utf-8", "replace").decode()
     if isinstance(value, frozenset | set):
         return sorted(document(item) for item in value)
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [document(item) for item in value]
-    return plain(value)
+    return _scalar(value)
 
 
 def run_document(run: Run) -> dict[str, Any]:
@@ -53,6 +45,22 @@ def graph_document(graph: Graph) -> dict[str, Any]:
         "truncated": graph.truncated,
         "focus": graph.focus,
     }
+
+
+def _record(value: Any) -> dict[str, Any]:
+    if isinstance(value, Run):
+        return run_document(value)
+    if isinstance(value, Graph):
+        return graph_document(value)
+    return _object({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
+
+
+def _scalar(value: object) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, bytes):
+        return os.fsdecode(value).encode("utf-8", "replace").decode()
+    return plain(value)
 
 
 def _object(fields: Mapping[Any, Any]) -> dict[str, Any]:
