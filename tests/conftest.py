@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from collections.abc import Generator, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -13,6 +17,18 @@ from hypothesis import settings
 # A shared machine stalls now and then: how long one example took says nothing about the code.
 settings.register_profile("lineal", deadline=None)
 settings.load_profile("lineal")
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+OPENED = 30_000
 
 
 @pytest.hookimpl(wrapper=True)
@@ -35,3 +51,72 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("a small file system cannot be mounted here")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+class Watched:
+    """A page of a browser whose console, errors and requests are watched."""
+
+    def __init__(self, browser: Any, width: int, base: str) -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": 800}, base_url=base)
+        self.context.set_default_timeout(OPENED)
+        self.page = self.context.new_page()
+        self.trouble: list[str] = []
+        self.page.on("console", lambda said: self.trouble.append(said.text) if said.type in {"error", "warning"} else None)
+        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        self.page.on("request", lambda asked: None if asked.url.startswith((base, "data:")) else self.trouble.append(f"asked for {asked.url}"))
+
+    def open(self, path: str) -> Any:
+        """Goes there, and looks once it is quiet."""
+        self.page.goto(path)
+        self.page.wait_for_load_state("networkidle")
+        self.check(path)
+        return self.page
+
+    def check(self, path: str) -> None:
+        """Nothing complained, nothing was asked for elsewhere, and the page is no wider than the window."""
+        assert not self.trouble, f"{path}: {self.trouble}"
+        assert self.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{path} is wider than the window"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A real browser. It lives for one module only: while it does, its loop keeps other tests of the process from running theirs."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def watch(chromium: Any) -> Iterator[Callable[[int, str], Watched]]:
+    """Opens a watched page so many pixels wide over a base address; all are closed in the end."""
+    opened: list[Watched] = []
+
+    def opener(width: int, base: str) -> Watched:
+        opened.append(Watched(chromium, width, base))
+        return opened[-1]
+
+    yield opener
+    for each in opened:
+        each.context.close()
+
+
+@pytest.fixture(scope="session")
+def ui() -> Callable[[Path], AbstractContextManager[str]]:
+    """Serves a project's pages by `lineal ui` as a program, and gives their address."""
+
+    @contextmanager
+    def serve(folder: Path) -> Iterator[str]:
+        command = [sys.executable, "-m", "lineal.main", "ui", "--port", "0"]
+        with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            assert process.stdout is not None
+            try:
+                yield process.stdout.readline().rpartition(" ")[2].strip()
+            finally:
+                process.terminate()
+                process.communicate(timeout=20)
+
+    return serve

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,22 +19,7 @@ import pytest
 from lineal.interfaces import web
 from lineal.pages import application
 
-pytest.importorskip("playwright")
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-pytestmark = [
-    pytest.mark.real("chromium"),
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="chromium is not installed"),
-]
-OPENED = 30_000
+pytestmark = pytest.mark.real("chromium")
 BASE = "http://localhost:8400"
 TRAIN = """
 import csv, lineal
@@ -51,29 +34,6 @@ with lineal.run("train") as run:
         file.write(f"{len(rows)} <b>rows</b>")
     print("<script>alert('x')</script>")
 """
-
-
-@contextmanager
-def ui(folder: Path) -> Iterator[str]:
-    """`lineal ui` as a program."""
-    command = [sys.executable, "-m", "lineal.main", "ui", "--port", "0"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().rpartition(" ")[2].strip()
-        finally:
-            process.terminate()
-            process.communicate(timeout=20)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -110,46 +70,23 @@ def answering(workspace: Any) -> Iterator[Answering]:
     found.threads.shutdown()
 
 
-class Watched:
-    """A page whose console, errors and requests are watched."""
-
-    def __init__(self, browser: Any, width: int, *, base: str = BASE, answering: Answering | None = None) -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": 800}, base_url=base)
-        self.context.set_default_timeout(OPENED)
-        if answering is not None:
-            self.context.route("**/*", answering)
-        self.page = self.context.new_page()
-        self.trouble: list[str] = []
-        self.page.on("console", lambda said: self.trouble.append(said.text) if said.type in {"error", "warning"} else None)
-        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
-        self.page.on("request", lambda asked: None if asked.url.startswith((base, "data:")) else self.trouble.append(f"asked for {asked.url}"))
-
-    def open(self, path: str) -> Any:
-        self.page.goto(path)
-        self.page.wait_for_load_state("networkidle")
-        self.check(path)
-        return self.page
-
-    def check(self, path: str) -> None:
-        assert not self.trouble, f"{path}: {self.trouble}"
-        assert self.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{path} is wider than the window"
-
-
 @pytest.fixture(params=[1280, 400])
-def watched(request: pytest.FixtureRequest, chromium: Any, answering: Answering) -> Iterator[Watched]:
-    found = Watched(chromium, request.param, answering=answering)
+def watched(request: pytest.FixtureRequest, watch: Any, answering: Answering) -> Iterator[Any]:
+    found = watch(request.param, BASE)
+    found.context.route("**/*", answering)
     yield found
     found.context.close()
 
 
 @pytest.fixture
-def wide(chromium: Any, answering: Answering) -> Iterator[Watched]:
-    found = Watched(chromium, 1280, answering=answering)
+def wide(watch: Any, answering: Answering) -> Iterator[Any]:
+    found = watch(1280, BASE)
+    found.context.route("**/*", answering)
     yield found
     found.context.close()
 
 
-def test_no_page_complains_or_spills_over(watched: Watched, workspace: Any) -> None:
+def test_no_page_complains_or_spills_over(watched: Any, workspace: Any) -> None:
     runs = list(workspace.runs.all)
     prediction = workspace.deployments.predictions("price")[0].id
     for path in (
@@ -177,7 +114,7 @@ def test_no_page_complains_or_spills_over(watched: Watched, workspace: Any) -> N
         watched.open(path)
 
 
-def test_runs_are_found_sorted_and_compared_by_keys(wide: Watched) -> None:
+def test_runs_are_found_sorted_and_compared_by_keys(wide: Any) -> None:
     page = wide.open("/runs")
     page.keyboard.press("/")
     page.keyboard.type("params.max_depth = 8")
@@ -203,7 +140,7 @@ def test_runs_are_found_sorted_and_compared_by_keys(wide: Watched) -> None:
     wide.check("keys")
 
 
-def test_places_are_two_keys_away(wide: Watched) -> None:
+def test_places_are_two_keys_away(wide: Any) -> None:
     page = wide.open("/runs")
     for key, path in (("d", "/data"), ("m", "/models"), ("g", "/graph"), ("r", "/runs")):
         page.keyboard.press("g")
@@ -214,7 +151,7 @@ def test_places_are_two_keys_away(wide: Watched) -> None:
     wide.check("places")
 
 
-def test_a_mark_is_written_and_shown(wide: Watched, workspace: Any) -> None:
+def test_a_mark_is_written_and_shown(wide: Any, workspace: Any) -> None:
     run = list(workspace.runs.all)[500]
     page = wide.open(f"/runs/{run}")
     page.click("text=Mark as mistake")
@@ -229,7 +166,7 @@ def test_a_mark_is_written_and_shown(wide: Watched, workspace: Any) -> None:
     wide.check("mark")
 
 
-def test_a_refusal_keeps_what_was_typed(wide: Watched, workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_keeps_what_was_typed(wide: Any, workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from lineal.errors import Unavailable
 
     def refuse(*_given: Any, **_further: Any) -> Any:
@@ -243,7 +180,7 @@ def test_a_refusal_keeps_what_was_typed(wide: Watched, workspace: Any, monkeypat
     assert page.input_value("[data-annotate] textarea") == "long thoughts"
 
 
-def test_a_running_run_goes_on_without_a_reload(wide: Watched, workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_run_goes_on_without_a_reload(wide: Any, workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
     run = list(workspace.runs.all.values())[-1]
@@ -261,7 +198,7 @@ def test_a_running_run_goes_on_without_a_reload(wide: Watched, workspace: Any, m
     wide.check("running")
 
 
-def test_the_graph_selects_centres_and_unfolds(wide: Watched) -> None:
+def test_the_graph_selects_centres_and_unfolds(wide: Any) -> None:
     page = wide.open("/graph?focus=data:houses@2")
     assert page.locator("#graph .edges .lit").count() == 5
     many = page.locator("#graph .box.many").first
@@ -273,12 +210,12 @@ def test_the_graph_selects_centres_and_unfolds(wide: Watched) -> None:
     wide.check("graph")
 
 
-def test_two_thousand_nodes_are_drawn_one_by_one(wide: Watched) -> None:
+def test_two_thousand_nodes_are_drawn_one_by_one(wide: Any) -> None:
     page = wide.open("/graph?focus=data:houses@2&fold=0")
     assert page.locator("#graph .box").count() == 2000
 
 
-def test_the_monitor_is_drawn_and_a_distribution_picked(wide: Watched) -> None:
+def test_the_monitor_is_drawn_and_a_distribution_picked(wide: Any) -> None:
     page = wide.open("/deployments/price")
     for figure in ("quality", "coverage", "distribution"):
         page.wait_for_selector(f"#{figure} canvas")
@@ -293,7 +230,7 @@ def test_the_monitor_is_drawn_and_a_distribution_picked(wide: Watched) -> None:
     wide.check("monitor")
 
 
-def test_a_theme_stays_chosen(wide: Watched) -> None:
+def test_a_theme_stays_chosen(wide: Any) -> None:
     page = wide.open("/runs")
     before = page.evaluate("getComputedStyle(document.body).colorScheme || getComputedStyle(document.documentElement).colorScheme")
     page.click("[data-theme-switch]")
@@ -303,7 +240,7 @@ def test_a_theme_stays_chosen(wide: Watched) -> None:
     assert page.evaluate("document.documentElement.dataset.theme") == chosen
 
 
-def test_a_deletion_is_previewed_and_carried_out(wide: Watched, workspace: Any) -> None:
+def test_a_deletion_is_previewed_and_carried_out(wide: Any, workspace: Any) -> None:
     run = list(workspace.runs.all)[700]
     page = wide.open(f"/runs/{run}")
     page.click("text=Delete…")
@@ -319,7 +256,7 @@ def test_own_script_and_style_stay_small() -> None:
     assert sum(path.stat().st_size for path in static.glob("*.*")) <= 150_000
 
 
-def test_a_real_project_is_shown_as_it_recorded_itself(chromium: Any, tmp_path: Path) -> None:
+def test_a_real_project_is_shown_as_it_recorded_itself(watch: Any, ui: Any, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "birds.csv").write_text("kind,mass\nwren,9\nrook,480\n")
     (tmp_path / "train.py").write_text(TRAIN)
@@ -332,7 +269,7 @@ def test_a_real_project_is_shown_as_it_recorded_itself(chromium: Any, tmp_path: 
     for depth in ("2", "4"):
         lineal("run", "-p", f"depth={depth}", "--", sys.executable, "train.py")
     with ui(tmp_path) as base:
-        watched = Watched(chromium, 1280, base=base)
+        watched = watch(1280, base)
         page = watched.open("/runs")
         assert page.locator("[data-row]").count() == 2
         page.click("[data-row] .first a >> nth=0")
@@ -344,4 +281,3 @@ def test_a_real_project_is_shown_as_it_recorded_itself(chromium: Any, tmp_path: 
         page.locator(".nodes >> text=train").first.wait_for()
         for path in ("/graph", "/data/birds", "/data/birds/diff", "/models", "/deployments", "/audit", "/compare", "/search?q=train"):
             watched.open(path)
-        watched.context.close()
