@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineal.interfaces.web.layout import COLUMN, ROW, place
+from lineal.interfaces.web.layout import GAP, NARROWEST, ROW, WIDEST, place
 from lineal.records.graph import GENERATED, USED, Edge, Graph, Node
 
 
@@ -33,12 +33,20 @@ def test_causes_stand_left_and_nothing_overlaps(drawn: tuple[list[list[int]], in
         heights = sorted(y for x, y in placed.at.values() if x == column)
         assert all(below - above >= ROW - 1 for above, below in pairwise(heights))
     assert min(y for _, y in placed.at.values()) == 0
-    assert placed.width % COLUMN == 0
+    assert placed.width == max(placed.at[key][0] + width for key, width in placed.widths.items())
 
 
 def test_a_chain_is_a_straight_line() -> None:
     placed = place(graph([(0, 1), (1, 2), (2, 3)], 4))
-    assert [placed.at[str(number)] for number in range(4)] == [(number * COLUMN, 0) for number in range(4)]
+    assert [placed.at[str(number)] for number in range(4)] == [(number * (NARROWEST + GAP), 0) for number in range(4)]
+
+
+def test_a_column_is_as_wide_as_its_longest_label() -> None:
+    nodes = tuple(Node(id=label, kind="file", label=label) for label in ("out/model.skops", "b", "x" * 60))
+    placed = place(Graph(nodes=nodes, edges=(Edge(source="b", target="out/model.skops", relation=USED),)))
+    assert NARROWEST < placed.widths["out/model.skops"] <= WIDEST
+    assert placed.widths["x" * 60] == WIDEST
+    assert placed.at["b"][0] == placed.widths["out/model.skops"] + GAP
 
 
 def test_a_source_stands_beside_its_first_use() -> None:

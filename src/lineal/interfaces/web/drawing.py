@@ -9,13 +9,12 @@ from typing import Any
 
 from lineal.errors import LinealError
 from lineal.interfaces.web.folding import fold
-from lineal.interfaces.web.layout import COLUMN, ROW, place
+from lineal.interfaces.web.layout import ROW, Placement, place
 from lineal.interfaces.web.links import graph_page, node_page, reference_of
 from lineal.records.documents import document
 from lineal.records.graph import USED, Edge, Graph, Node, shortest_path
 from lineal.workspace.interface import Workspace
 
-BOX_WIDTH = 172
 BOX_HEIGHT = 30
 LABEL = 17
 STRIP_NODES = 1500
@@ -43,6 +42,7 @@ class Box:
     node: Node
     x: int
     y: int
+    width: int
     label: str
     href: str
     shape: str
@@ -79,12 +79,9 @@ def draw(graph: Graph) -> Drawing:
     """The drawing of a graph."""
     placed = place(graph)
     lit = set(production_path(graph, graph.focus))
-    boxes = tuple(_box(node, placed.at[node.id], classes=_classes(node, focus=graph.focus, lit=lit)) for node in graph.nodes)
-    curves = tuple(
-        (_curve(placed.at[edge.target], placed.at[edge.source]), "lit" if {edge.source, edge.target} <= lit else "") for edge in graph.edges
-    )
-    width = max(placed.width - (COLUMN - BOX_WIDTH), 0)
-    return Drawing(boxes=boxes, curves=curves, width=width + 4, height=placed.height - (ROW - BOX_HEIGHT) + 4, truncated=graph.truncated)
+    boxes = tuple(_box(node, placed, classes=_classes(node, focus=graph.focus, lit=lit)) for node in graph.nodes)
+    curves = tuple((_curve(placed, edge), "lit" if {edge.source, edge.target} <= lit else "") for edge in graph.edges)
+    return Drawing(boxes=boxes, curves=curves, width=placed.width + 4, height=placed.height - (ROW - BOX_HEIGHT) + 4, truncated=graph.truncated)
 
 
 def draw_path(nodes: Sequence[Node]) -> Drawing | None:
@@ -111,6 +108,7 @@ def graph_data(graph: Graph) -> dict[str, Any]:
             "at": node.at,
             "x": placed.at[node.id][0],
             "y": placed.at[node.id][1],
+            "width": placed.widths[node.id],
             "href": node_page(node),
         }
         for node in graph.nodes
@@ -134,10 +132,11 @@ def shorten(label: str) -> str:
     return label if len(label) <= LABEL else f"{label[: LABEL // 2 - 1]}…{label[-(LABEL - LABEL // 2) :]}"
 
 
-def _box(node: Node, at: tuple[int, int], *, classes: str) -> Box:
+def _box(node: Node, placed: Placement, *, classes: str) -> Box:
     href = graph_page(reference_of(node)) if "count" in node.detail else node_page(node)
     shape = SHAPES.get(node.kind, SHAPES["file"])
-    return Box(node=node, x=at[0] + 2, y=at[1] + 2, label=shorten(node.label), href=href, shape=shape, classes=classes)
+    x, y = placed.at[node.id]
+    return Box(node=node, x=x + 2, y=y + 2, width=placed.widths[node.id], label=shorten(node.label), href=href, shape=shape, classes=classes)
 
 
 def _classes(node: Node, *, focus: str, lit: set[str]) -> str:
@@ -148,8 +147,9 @@ def _classes(node: Node, *, focus: str, lit: set[str]) -> str:
     return " ".join(words)
 
 
-def _curve(start: tuple[int, int], end: tuple[int, int]) -> str:
-    x1, y1 = start[0] + BOX_WIDTH + 2, start[1] + BOX_HEIGHT // 2 + 2
-    x2, y2 = end[0] + 2, end[1] + BOX_HEIGHT // 2 + 2
+def _curve(placed: Placement, edge: Edge) -> str:
+    (left, top), (right, below) = placed.at[edge.target], placed.at[edge.source]
+    x1, y1 = left + placed.widths[edge.target] + 2, top + BOX_HEIGHT // 2 + 2
+    x2, y2 = right + 2, below + BOX_HEIGHT // 2 + 2
     bend = max(16, (x2 - x1) // 2)
     return f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"

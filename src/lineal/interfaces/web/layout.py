@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from lineal.records.graph import Graph
 
 SWEEPS = 4
-COLUMN = 212
+GAP = 32
+NARROWEST, WIDEST = 84, 172
+_BESIDE, _LETTER = 50, 7.4
 ROW = 44
 
 Neighbours = Mapping[str, Sequence[str]]
@@ -19,9 +21,14 @@ Neighbours = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Positions of nodes, the left upper corner of each, in pixels, and the size of the whole."""
+    """Positions of nodes, the left upper corner of each, in pixels, and the size of the whole.
+
+    Attributes:
+        widths: of each node; those of a column are as wide as its longest label needs.
+    """
 
     at: Mapping[str, tuple[int, int]]
+    widths: Mapping[str, int]
     width: int
     height: int
 
@@ -40,9 +47,18 @@ def place(graph: Graph) -> Placement:
         _sweep(layers, causes if sweep % 2 == 0 else effects, backwards=sweep % 2 == 1)
     heights = _heights(layers, causes, effects)
     top = min(heights.values(), default=0.0)
-    at = {key: (column * COLUMN, round(heights[key] - top)) for column, layer in enumerate(layers) for key in layer}
+    labels = {node.id: len(node.label) for node in graph.nodes}
+    columns = [_width(max(labels[key] for key in layer)) if layer else 0 for layer in layers]
+    starts = [sum(columns[:column]) + column * GAP for column in range(len(columns))]
+    at = {key: (starts[column], round(heights[key] - top)) for column, layer in enumerate(layers) for key in layer}
+    widths = {key: columns[column] for column, layer in enumerate(layers) for key in layer}
     height = max((y for _, y in at.values()), default=0) + ROW if at else 0
-    return Placement(at=at, width=len(layers) * COLUMN, height=height)
+    return Placement(at=at, widths=widths, width=max(0, sum(columns) + (len(columns) - 1) * GAP), height=height)
+
+
+def _width(letters: int) -> int:
+    """Room for a shape, so many letters and a lock."""
+    return max(NARROWEST, min(WIDEST, round(_BESIDE + letters * _LETTER)))
 
 
 def _layers(ids: Sequence[str], causes: Neighbours, effects: Neighbours) -> list[list[str]]:

@@ -69,7 +69,6 @@ class Renderer:
             "equals": searching.equals,
             "shapes": drawing.SHAPES,
             "lock": drawing.LOCK,
-            "box_width": drawing.BOX_WIDTH,
             "box_height": drawing.BOX_HEIGHT,
         }
 

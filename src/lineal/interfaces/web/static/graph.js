@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("graph-data").textContent);
 const area = document.getElementById("graph");
 const facts = document.getElementById("facts");
 const legend = facts.innerHTML;
-const [WIDTH, HEIGHT] = [172, 30];
+const HEIGHT = 30;
 const SVG = "http://www.w3.org/2000/svg";
 
 function make(name, facts = {}, ...children) {
@@ -19,7 +19,7 @@ const onPath = new Set(data.production.slice(1).map((place, index) => `${data.pr
 const edges = make("g", { class: "edges" });
 for (const [from, to, role] of data.edges) {
   const [a, b] = [data.nodes[from], data.nodes[to]];
-  const [x1, y1, x2, y2] = [a.x + WIDTH, a.y + HEIGHT / 2, b.x, b.y + HEIGHT / 2];
+  const [x1, y1, x2, y2] = [a.x + a.width, a.y + HEIGHT / 2, b.x, b.y + HEIGHT / 2];
   const bend = Math.max(16, (x2 - x1) / 2);
   const path = make("path", { d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}` });
   if (onPath.has(`${from} ${to}`)) path.classList.add("lit");
@@ -34,11 +34,11 @@ const boxes = data.nodes.map((node, place) => {
   if (node.detail.count) box.classList.add("many");
   box.append(
     make("title", {}, `${node.kind}: ${node.name}${node.marks.length ? ` (${node.marks.join(", ")})` : ""}`),
-    make("rect", { width: WIDTH, height: HEIGHT, rx: 4 }),
+    make("rect", { width: node.width, height: HEIGHT, rx: 4 }),
     make("path", { class: "shape", transform: "translate(6 5)", d: data.shapes[node.kind] ?? data.shapes.file }),
     make("text", { x: 32, y: 19 }, node.label),
   );
-  if (node.marks.includes("protected")) box.append(make("path", { class: "lock", transform: `translate(${WIDTH - 15} 8)`, d: data.lock }));
+  if (node.marks.includes("protected")) box.append(make("path", { class: "lock", transform: `translate(${node.width - 15} 8)`, d: data.lock }));
   box.dataset.place = place;
   return box;
 });
@@ -61,23 +61,68 @@ function keep() {
   history.replaceState(null, "", address.href.replaceAll("%2C", ","));
 }
 
+const [LEAST, MOST, READABLE, MARGIN] = [0.05, 3, 0.7, 20];
+const whole = { width: data.width, height: data.height - 14 };
+
 function centre(node) {
-  view.x = node.x + WIDTH / 2 - area.clientWidth / 2 / view.scale;
+  view.x = node.x + node.width / 2 - area.clientWidth / 2 / view.scale;
   view.y = node.y + HEIGHT / 2 - area.clientHeight / 2 / view.scale;
 }
 
-function fit() {
-  const room = Math.min(area.clientWidth / (data.width + 40), area.clientHeight / (data.height + 40));
-  view.scale = Math.max(0.65, Math.min(1, room));
-  view.x = data.width / 2 - area.clientWidth / 2 / view.scale - 20;
-  view.y = data.height / 2 - area.clientHeight / 2 / view.scale - 7;
-  const focus = data.nodes.find((node) => node.id === data.focus);
-  if (room < 0.65) centre(focus ?? data.nodes.reduce((last, node) => (node.x > last.x ? node : last)));
+// No empty field beside a graph that goes on at the other side.
+function inside() {
+  const [wide, high] = [area.clientWidth / view.scale, area.clientHeight / view.scale];
+  const margin = MARGIN / view.scale;
+  const held = (at, room, length) => (length + 2 * margin <= room ? (length - room) / 2 : Math.max(-margin, Math.min(length + margin - room, at)));
+  view.x = held(view.x, wide, whole.width);
+  view.y = held(view.y, high, whole.height);
 }
 
-if (words.get("view")) [view.scale, view.x, view.y] = words.get("view").split(",").map(Number);
-else fit();
+const room = () => Math.min((area.clientWidth - 2 * MARGIN) / whole.width, (area.clientHeight - 2 * MARGIN) / whole.height);
+
+function fit() {
+  view.scale = Math.max(LEAST, Math.min(1.2, room()));
+  inside();
+}
+
+// Whole where that can be read; otherwise at a size that can, on the thing one came from, else on what is nearest to production.
+function open() {
+  if (room() >= READABLE) return fit();
+  view.scale = 0.9;
+  centre(data.nodes.find((node) => node.id === data.focus) ?? data.nodes.reduce((last, node) => (node.x > last.x ? node : last)));
+  inside();
+}
+
+function zoom(factor, px = area.clientWidth / 2, py = area.clientHeight / 2) {
+  const next = Math.max(LEAST, Math.min(MOST, view.scale * factor));
+  view.x += px / view.scale - px / next;
+  view.y += py / view.scale - py / next;
+  view.scale = next;
+  show();
+  keep();
+}
+
+function wholly() {
+  fit();
+  show();
+  keep();
+}
+
+const given = (words.get("view") || "").split(",").map(Number);
+if (given.length === 3 && given.every(Number.isFinite) && given[0] >= LEAST && given[0] <= MOST) [view.scale, view.x, view.y] = given;
+else open();
 show();
+
+document.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => {
+  if (button.dataset.zoom === "fit") wholly();
+  else zoom(button.dataset.zoom === "in" ? 1.25 : 0.8);
+}));
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open]")) return;
+  if (event.key === "+" || event.key === "=") zoom(1.25);
+  else if (event.key === "-") zoom(0.8);
+  else if (event.key === "f" || event.key === "0") wholly();
+});
 
 let held = null;
 area.addEventListener("pointerdown", (event) => {
@@ -104,13 +149,7 @@ area.addEventListener("pointercancel", release);
 area.addEventListener("wheel", (event) => {
   event.preventDefault();
   const bounds = area.getBoundingClientRect();
-  const [px, py] = [event.clientX - bounds.left, event.clientY - bounds.top];
-  const next = Math.max(0.1, Math.min(3, view.scale * Math.exp(-event.deltaY * 0.0015)));
-  view.x += px / view.scale - px / next;
-  view.y += py / view.scale - py / next;
-  view.scale = next;
-  show();
-  keep();
+  zoom(Math.exp(-event.deltaY * 0.0015), event.clientX - bounds.left, event.clientY - bounds.top);
 }, { passive: false });
 
 const boxOf = (event) => event.target.closest?.(".box");
@@ -139,9 +178,14 @@ area.addEventListener("keydown", (event) => {
   const next = near();
   if (next === undefined) return;
   select(next);
-  centre(data.nodes[next]);
+  reveal(data.nodes[next]);
   show();
 });
+
+function reveal(node) {
+  const [x, y] = [(node.x - view.x) * view.scale, (node.y - view.y) * view.scale];
+  if (x < 0 || y < 0 || x + node.width * view.scale > area.clientWidth || y + HEIGHT * view.scale > area.clientHeight) centre(node);
+}
 
 function column(here, way) {
   const others = data.nodes.map((node, place) => ({ node, place })).filter(({ node }) => node.x === here.x && (node.y - here.y) * way > 0);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lineal.interfaces.web.drawing import graph_data
 from lineal.interfaces.web.folding import fold
+from lineal.interfaces.web.layout import ROW
 from lineal.interfaces.web.links import node_page, reference_of
 from lineal.interfaces.web.pages import Page, Visit
 from lineal.records.documents import document
@@ -35,8 +36,14 @@ def graph_page(visit: Visit) -> Page:
         "depth": depth or "",
         "listed": listed,
         "whole": len(graph.nodes),
+        "rows": _rows(shown["height"]),
     }
     return Page(template="graph.html", title=f"Graph of {focus}" if focus else "Graph", rail="graph", value=document(graph), context=context)
+
+
+def _rows(height: int) -> str:
+    """How much room the field gets: a chain needs less than a bush, and the page must not jump once it is drawn."""
+    return "few" if height <= 5 * ROW else "some" if height <= 9 * ROW else "many"
 
 
 def _graph(visit: Visit, focus: str, *, direction: str, depth: int | None, limit: int) -> Graph:
