@@ -9,10 +9,10 @@ from sqlalchemy import Connection, update
 from lineal.errors import InvalidInput
 from lineal.ledger.database import Ledger
 from lineal.ledger.graph import mark_deleted
+from lineal.ledger.metric_rows import set_summary
 from lineal.ledger.run_writes import begin_run, set_params
 from lineal.ledger.runs import search_runs, set_tags, update_run
 from lineal.ledger.schema import runs
-from lineal.ledger.series import set_summary
 
 PROJECT = "p" * 32
 DAY = 86_400_000_000

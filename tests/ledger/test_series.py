@@ -7,21 +7,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from lineal.errors import Integrity
+from lineal.ledger.blocks import Columns, decimate, decode_block, encode_block, in_step_order, standing
 from lineal.ledger.database import Ledger
+from lineal.ledger.metric_rows import set_summary
 from lineal.ledger.run_writes import begin_run
 from lineal.ledger.schema import metric_blocks
-from lineal.ledger.series import (
-    LARGEST_BLOCK,
-    Columns,
-    append_points,
-    decimate,
-    decode_block,
-    encode_block,
-    in_step_order,
-    read_series,
-    set_summary,
-    standing,
-)
+from lineal.ledger.series import LARGEST_BLOCK, append_points, read_series
 
 RUN, PROJECT = "a" * 32, "p" * 32
 WHOLE = st.integers(min_value=-(2**63), max_value=2**63 - 1)

@@ -11,10 +11,10 @@ from blake3 import blake3
 from sqlalchemy import Connection, func, insert, select, update
 
 from lineal.ledger.graph import add_activity
+from lineal.ledger.metric_rows import set_summary
 from lineal.ledger.portable import insert_or_ignore, storable, upsert
 from lineal.ledger.runs import set_tags
 from lineal.ledger.schema import environments, params, runs
-from lineal.ledger.series import set_summary
 from lineal.records import journal
 from lineal.records.run import RunStatus
 from lineal.records.values import encode_value, plain

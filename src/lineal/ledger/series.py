@@ -1,20 +1,15 @@
-"""Metric series: compressed blocks of columns, and one row per series with its last, smallest and largest value.
-
-docs/design/formats.md, "Metric blocks", has the format of a block.
-"""
+"""Metric series: compressed blocks of columns, and one row per series with its last, smallest and largest value."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import zstandard
-from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, select, update
 
-from lineal.errors import Integrity
+from lineal.ledger.blocks import Columns, decimate, decode_block, encode_block, in_step_order, join, standing
+from lineal.ledger.metric_rows import SeriesKey, blank_row, metric_rows, storable_row
 from lineal.ledger.portable import pieces, upsert
 from lineal.ledger.run_rows import number_of
 from lineal.ledger.schema import metric_blocks, metrics, runs
@@ -24,60 +19,7 @@ LARGEST_BLOCK = 65_536
 SMALL_BLOCK = 4_096
 """Blocks of fewer points are merged with what comes next, so that frequent small ingestions leave no thousands of blocks."""
 
-_VERSION = 1
-_LEVEL = 3
 _LOWER_IS_BETTER = ("loss", "error", "err", "mae", "mse", "rmse", "mape", "perplexity", "nll", "brier")
-
-SeriesKey = tuple[str, int]
-"""A metric's name and the rank of the process that logged it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """Points in the order they were logged: steps, values, times (microseconds UTC) of equal length."""
-
-    steps: NDArray[np.int64]
-    values: NDArray[np.float64]
-    times: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def take(self, which: Any) -> Columns:
-        """The points at an index, mask or slice."""
-        return Columns(steps=self.steps[which], values=self.values[which], times=self.times[which])
-
-
-def join(parts: Iterable[Columns]) -> Columns:
-    """The points of all parts, one behind the other."""
-    every = list(parts)
-    return Columns(
-        steps=np.concatenate([part.steps for part in every]),
-        values=np.concatenate([part.values for part in every]),
-        times=np.concatenate([part.times for part in every]),
-    )
-
-
-def encode_block(points: Columns) -> bytes:
-    """A block's body: differences of steps and of times, and the values, each with its bytes sorted by place, in one zstd frame."""
-    columns = (np.diff(points.steps, prepend=0), np.diff(points.times, prepend=0), points.values)
-    body = b"".join(_shuffled(column) for column in columns)
-    return bytes([_VERSION]) + zstandard.ZstdCompressor(level=_LEVEL).compress(body)
-
-
-def decode_block(body: bytes) -> Columns:
-    """The points that `encode_block` was given, bit for bit.
-
-    Raises:
-        Integrity: kind ``damaged-ledger``.
-    """
-    try:
-        raw = zstandard.ZstdDecompressor().decompress(body[1:])
-    except zstandard.ZstdError as error:
-        raise Integrity("a block of metric points is damaged", kind="damaged-ledger", hint="See what is left with: lineal fsck") from error
-    planes = np.frombuffer(raw, dtype=np.uint8).reshape(3, 8, -1)
-    steps, times, values = (np.ascontiguousarray(plane.T).view("<i8").ravel() for plane in planes)
-    return Columns(steps=np.cumsum(steps), values=values.view("<f8"), times=np.cumsum(times))
 
 
 def append_points(connection: Connection, *, project_id: str, run_id: str, attempt: int, series: Mapping[SeriesKey, Columns]) -> None:
@@ -99,18 +41,6 @@ def append_points(connection: Connection, *, project_id: str, run_id: str, attem
     _update_rows(connection, project_id, run_id, attempt, series)
 
 
-def set_summary(connection: Connection, *, project_id: str, run_id: str, values: Mapping[str, float], on: str) -> None:
-    """Sets final figures: series of one point without a step. One that was logged as a series keeps its points."""
-    known = _metric_rows(connection, run_id, sorted(values))
-    rows = []
-    for key, value in values.items():
-        row = known.get((key, 0)) or _row(project_id, run_id, (key, 0))
-        if row["last_step"] is None:
-            row = {**row, "minimum": value, "maximum": value, "points": 1}
-        rows.append({**row, "last": value, "on": on})
-    upsert(connection, metrics, [_storable(row) for row in rows], keys=("run_id", "key", "rank"))
-
-
 def read_series(connection: Connection, run_id: str, key: str, *, points: int | None = None) -> tuple[Series, ...]:
     """The series of a metric, one per rank in their order, decimated to about ``points`` points where given; empty where there is none."""
     query = select(metric_blocks).where(metric_blocks.c.run_id == run_id, metric_blocks.c.key == key)
@@ -120,40 +50,6 @@ def read_series(connection: Connection, run_id: str, key: str, *, points: int | 
     if not blocks:
         return _summary(connection, run_id, key)
     return tuple(_series(key, in_step_order(standing(parts)), points) for _rank, parts in sorted(blocks.items()))
-
-
-def standing(parts: Sequence[tuple[int, Columns]]) -> Columns:
-    """What counts of the points of several attempts: an earlier attempt's only up to the first step of a later one."""
-    first: dict[int, int] = {}
-    for attempt, points in parts:
-        first[attempt] = min(first.get(attempt, points.steps.min()), points.steps.min())
-    kept = []
-    for attempt, points in parts:
-        bound = min((step for later, step in first.items() if later > attempt), default=None)
-        kept.append(points if bound is None else points.take(points.steps < bound))
-    return join(kept)
-
-
-def in_step_order(points: Columns) -> Columns:
-    """The points sorted by step; those of one step stay in the order they were logged."""
-    if len(points) < 2 or bool(np.all(points.steps[1:] >= points.steps[:-1])):
-        return points
-    return points.take(np.argsort(points.steps, kind="stable"))
-
-
-def decimate(points: Columns, wanted: int) -> Columns:
-    """About ``wanted`` of the points: first, last, and the smallest and largest of each bucket, so that no spike is lost."""
-    if len(points) <= max(wanted, 4):
-        return points
-    width = -(-len(points) // max(1, wanted // 2))
-    whole = len(points) // width * width
-    chosen = [np.array([0, len(points) - 1])]
-    for extreme, blank in ((np.argmin, np.inf), (np.argmax, -np.inf)):
-        values = np.where(np.isnan(points.values), blank, points.values)
-        chosen.append(extreme(values[:whole].reshape(-1, width), axis=1) + np.arange(0, whole, width))
-        if whole < len(points):
-            chosen.append(np.array([whole + int(extreme(values[whole:]))]))
-    return points.take(np.unique(np.concatenate(chosen)))
 
 
 def _series(key: str, points: Columns, wanted: int | None) -> Series:
@@ -174,11 +70,6 @@ def _summary(connection: Connection, run_id: str, key: str) -> tuple[Series, ...
     if row is None:
         return ()
     return (Series(key=key, steps=(0,), values=(number_of(row.last),), times=(row.ended_at or row.started_at,), total=1),)
-
-
-def _shuffled(column: NDArray[Any]) -> bytes:
-    little = np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<"))
-    return little.view(np.uint8).reshape(-1, 8).T.tobytes()
 
 
 def _blocks(run_id: str, series: SeriesKey, attempt: int, points: Columns, *, after: int) -> list[dict[str, Any]]:
@@ -222,34 +113,21 @@ def _replace(connection: Connection, block: Any, points: Columns) -> None:
 
 
 def _update_rows(connection: Connection, project_id: str, run_id: str, attempt: int, series: Mapping[SeriesKey, Columns]) -> None:
-    known = _metric_rows(connection, run_id, sorted({key for key, _rank in series}))
+    known = metric_rows(connection, run_id, sorted({key for key, _rank in series}))
     rows = []
     for name, points in series.items():
-        row = known.get(name) or _row(project_id, run_id, name)
+        row = known.get(name) or blank_row(project_id, run_id, name)
         superseding = attempt > 1 and row["last_step"] is not None and int(points.steps.min()) <= row["last_step"]
         if superseding:  # rare: the whole series is read again
-            points, row = _standing_now(connection, run_id, name), _row(project_id, run_id, name)  # noqa: PLW2901
+            points, row = _standing_now(connection, run_id, name), blank_row(project_id, run_id, name)  # noqa: PLW2901
         rows.append(_extended(row, points))
-    upsert(connection, metrics, [_storable(row) for row in rows], keys=("run_id", "key", "rank"))
+    upsert(connection, metrics, [storable_row(row) for row in rows], keys=("run_id", "key", "rank"))
 
 
 def _standing_now(connection: Connection, run_id: str, series: SeriesKey) -> Columns:
     table = metric_blocks.c
     query = select(table.attempt, table.body).where(table.run_id == run_id, table.key == series[0], table.rank == series[1])
     return standing([(attempt, decode_block(body)) for attempt, body in connection.execute(query.order_by(table.sequence))])
-
-
-def _metric_rows(connection: Connection, run_id: str, keys: Sequence[str]) -> dict[SeriesKey, dict[str, Any]]:
-    found: dict[SeriesKey, dict[str, Any]] = {}
-    for piece in pieces(keys):
-        for row in connection.execute(select(metrics).where(metrics.c.run_id == run_id, metrics.c.key.in_(piece))).mappings():
-            found[row["key"], row["rank"]] = dict(row)
-    return found
-
-
-def _row(project_id: str, run_id: str, series: SeriesKey) -> dict[str, Any]:
-    blank = {"last": None, "minimum": None, "maximum": None, "points": 0, "last_step": None, "best_step": None, "on": ""}
-    return {"project_id": project_id, "run_id": run_id, "key": series[0], "rank": series[1], **blank}
 
 
 def _extended(row: Mapping[str, Any], points: Columns) -> dict[str, Any]:
@@ -274,8 +152,3 @@ def _extend_extremes(row: dict[str, Any], numbers: Columns) -> None:
     if row["maximum"] is None or numbers.values[largest] > row["maximum"]:
         row["maximum"] = float(numbers.values[largest])
         row["best_step"] = row["best_step"] if lower else int(numbers.steps[largest])
-
-
-def _storable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """NaN as NULL: the databases disagree about it."""
-    return {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}

@@ -12,7 +12,6 @@ import fcntl
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -260,8 +259,3 @@ def _claimed(folder: Path) -> Iterator[bool]:
         yield (folder / journal.UNCOLLECTED).exists()
     finally:
         os.close(descriptor)
-
-
-def remaining(seconds: float) -> float:
-    """The deadline that is ``seconds`` away."""
-    return time.monotonic() + seconds

@@ -26,7 +26,6 @@ from lineal.ledger.events import record_event
 from lineal.ledger.leases import acquire_lease, release_lease
 from lineal.ledger.run_writes import add_warnings, apply_entries, beat, begin_run, begin_unowned, set_crashed
 from lineal.ledger.schema import journals, runs
-from lineal.ledger.series import append_points
 from lineal.records import journal
 from lineal.records.ids import RUN_ID
 from lineal.workspace.journal_batch import JournalPart, joined, read_part, read_parts
@@ -234,6 +233,8 @@ def _apply_parts(connection: Connection, site: Site, run_id: str, parts: Sequenc
     for number, members in sorted(by_attempt.items()):
         points = joined(members)
         if points:
+            from lineal.ledger.series import append_points  # with numpy, which a run without metrics does not wait for
+
             append_points(connection, project_id=site.project_id, run_id=run_id, attempt=number, series=points)
             beat(connection, run_id, max(int(columns.times.max()) for columns in points.values()))
     for part in sorted(parts, key=lambda part: int(part.begin.get("started", 0))):  # who began later knows more: the collector comes last

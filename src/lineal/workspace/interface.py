@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
-from lineal.records.comparison import Comparison
-from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
-from lineal.records.deletion import DeletionPlan
-from lineal.records.deployment import Deployment, Prediction, TruthReceipt
-from lineal.records.graph import Graph, Node
-from lineal.records.model import Model, ModelVersion
-from lineal.records.monitor import MonitorReport
-from lineal.records.run import Run, RunPage, Series
-from lineal.records.verdict import Reproduction
+if TYPE_CHECKING:
+    from lineal.records.comparison import Comparison
+    from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
+    from lineal.records.deletion import DeletionPlan
+    from lineal.records.deployment import Deployment, Prediction, TruthReceipt
+    from lineal.records.graph import Graph, Node
+    from lineal.records.model import Model, ModelVersion
+    from lineal.records.monitor import MonitorReport
+    from lineal.records.run import Run, RunPage, Series
+    from lineal.records.verdict import Reproduction
 
 T = TypeVar("T")
 

@@ -6,14 +6,15 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from lineal.capture.journal import SUFFIX, journal_paths, read_entries
-from lineal.errors import Integrity, InvalidState
-from lineal.ledger.series import Columns, SeriesKey, join
+from lineal.errors import Integrity
+from lineal.ledger.metric_rows import SeriesKey
 from lineal.records import frames, journal
+
+if TYPE_CHECKING:
+    from lineal.ledger.blocks import Columns
 
 WINDOW = 16 * 1024 * 1024
 """Bytes that are read of one journal for one transaction."""
@@ -145,6 +146,10 @@ def _take(part: JournalPart, entry: dict[str, Any]) -> None:
 
 def _columns(entry: Mapping[str, Any]) -> dict[SeriesKey, Columns]:
     """A frame's points by name and rank, in the order they were logged."""
+    import numpy as np  # only for points, which not every run has
+
+    from lineal.ledger.blocks import Columns
+
     names, rank = entry["keys"], int(entry["rank"])
     every = Columns(
         steps=np.frombuffer(entry["step"], dtype="<i8"),
@@ -165,9 +170,8 @@ def joined(parts: list[JournalPart]) -> dict[SeriesKey, Columns]:
     for part in parts:
         for key, columns in part.points.items():
             found.setdefault(key, []).extend(columns)
+    if not found:
+        return {}
+    from lineal.ledger.blocks import join
+
     return {key: join(columns) for key, columns in found.items()}
-
-
-def is_newer(error: InvalidState) -> bool:
-    """Whether a journal could not be read because a newer Lineal wrote it."""
-    return error.kind == "newer-format"

@@ -164,13 +164,12 @@ class LocalRuns:
 
     def ingest(self) -> int:
         """Completes the records of runs whose processes are gone, then brings every journal into the ledger."""
-        from lineal.workspace.collection import collect_pending
-
         if not _has_entries(self._site.layout.journals):
             return 0
-        collect_pending(self._site)
+        from lineal.workspace.collection import collect_pending
         from lineal.workspace.ingest import ingest
 
+        collect_pending(self._site)
         return ingest(self._site)
 
     def _id(self, reference: str) -> str:
