@@ -21,9 +21,18 @@ from lineal.capture.code import GitState, read_git_state
 from lineal.capture.environment import launch_key, own_interpreter, process_rank
 from lineal.capture.process import Outcome
 from lineal.capture.tracers.inject import lineal_hook
-from lineal.records import journal
 from lineal.records.run import RunStatus
-from lineal.workspace.recording import DIFF, add_context, begin_run, interpreter_arguments, join_run, make_recorder, process_redactor, rank_recorder
+from lineal.workspace.recording import (
+    DIFF,
+    add_context,
+    begin_run,
+    end_run,
+    interpreter_arguments,
+    join_run,
+    make_recorder,
+    process_redactor,
+    rank_recorder,
+)
 
 if TYPE_CHECKING:
     from lineal.capture.recorder import JournalRecorder
@@ -60,7 +69,7 @@ def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
             cpu_seconds=after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime,
             peak_memory_bytes=after.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         )
-        _write_end(site, begun, outcome)
+        end_run(site, begun, _status(outcome), outcome)
         _completion.enqueue(site, begun, noting)
 
     return make_recorder(site, begun, finish=finish)
@@ -96,16 +105,8 @@ def _is_own_script(site: Site) -> bool:
     return bool(path) and os.path.realpath(str(path)).startswith(os.path.realpath(site.layout.root) + os.sep)
 
 
-def _write_end(site: Site, begun: Begun, outcome: Outcome) -> None:
-    status = RunStatus.STOPPED if outcome.exit_code in _STOPPED else RunStatus.FAILED if outcome.exit_code else RunStatus.FINISHED
-    begun.writer.append(
-        journal.END,
-        status=status.value,
-        exit_code=outcome.exit_code,
-        ended=site.clock(),
-        cpu_seconds=outcome.cpu_seconds,
-        peak_memory_bytes=outcome.peak_memory_bytes,
-    )
+def _status(outcome: Outcome) -> RunStatus:
+    return RunStatus.STOPPED if outcome.exit_code in _STOPPED else RunStatus.FAILED if outcome.exit_code else RunStatus.FINISHED
 
 
 class _CodeState:
@@ -114,6 +115,10 @@ class _CodeState:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._state: GitState | None = None
+
+    def after_fork(self) -> None:
+        """Forgets a thread that only the parent has: it may have held the lock."""
+        self._lock = threading.Lock()
 
     def note(self, begun: Begun, root: Path) -> threading.Thread | None:
         """Notes the state beside the run's journals: at once where it is known, else in the thread it gives."""
@@ -143,16 +148,17 @@ class _Completion:
     """Completes ended runs in one thread of this process, so that the program does not wait; at exit it is waited for, within bounds."""
 
     def __init__(self) -> None:
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Begins anew; what was handed over before is the parent's, which has the thread for it."""
         self._queue: queue.SimpleQueue[tuple[Site, Begun, threading.Thread | None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._deadline = float("inf")
         self._left: list[tuple[Site, Path]] = []
-        self._pid = 0
 
     def enqueue(self, site: Site, begun: Begun, noting: threading.Thread | None) -> None:
         """Hands over a run that has ended, with the thread that may still note its code."""
-        if os.getpid() != self._pid:
-            self._pid, self._thread, self._left = os.getpid(), None, []
         if not threading.main_thread().is_alive():  # the program is at its end: no thread can start others any more
             self._left.append((site, begun.folder))
             return
@@ -164,14 +170,14 @@ class _Completion:
 
     def drain(self) -> None:
         """Waits until everything that was handed over is done, or time is up."""
-        if self._thread is not None and os.getpid() == self._pid:
+        if self._thread is not None:
             self._deadline = time.monotonic() + EXIT_SECONDS
             self._queue.put(None)
             self._thread.join(EXIT_SECONDS)
 
     def hand_over(self) -> None:
         """Leaves what is not done to a process of its own."""
-        if not self._left or os.getpid() != self._pid:
+        if not self._left:
             return
         from lineal.workspace.collection import finish_in_background
 
@@ -213,3 +219,5 @@ _begun = itertools.count()
 _code = _CodeState()
 _completion = _Completion()
 atexit.register(_completion.hand_over)
+os.register_at_fork(after_in_child=_code.after_fork)
+os.register_at_fork(after_in_child=_completion.after_fork)

@@ -147,6 +147,23 @@ def test_a_forked_process_goes_on_recording_into_the_run(studio: Studio) -> None
     assert [use.path for use in run.outputs] == ["child.txt"]
 
 
+def test_a_forked_process_ends_at_once_after_a_run_of_its_own(studio: Studio) -> None:
+    outer, inner = studio.play(
+        """
+        import lineal, multiprocessing, time
+        def work():
+            with lineal.run("inner") as run:
+                run.log(loss=1.0)
+        with lineal.run("outer"):
+            child = multiprocessing.get_context("fork").Process(target=work)
+            child.start()
+            child.join(20)
+            assert child.exitcode == 0, child.exitcode
+        """
+    )
+    assert (outer.name, inner.name, inner.status) == ("outer", "inner", RunStatus.FINISHED)
+
+
 def test_the_ranks_of_one_launch_share_a_run_and_the_next_launch_has_its_own(studio: Studio) -> None:
     (studio.folder / "rank.py").write_text(
         "import lineal, os\nwith lineal.run('train') as run:\n    for step in range(50): run.log(loss=float(os.environ['RANK']), step=step)\n"
