@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Self
 
 from lineal.capture.environment import process_variables
 from lineal.capture.process import Outcome, run_process
+from lineal.capture.tracers import choose_tracer
 from lineal.capture.tracers.inject import lineal_hook
-from lineal.capture.tracers.interface import Tracer, choose_tracer
+from lineal.capture.tracers.interface import Tracer
 from lineal.records import journal
 from lineal.records.redaction import Redactor
 from lineal.records.run import Run, RunStatus
 from lineal.workspace import collection
-from lineal.workspace.recording import Begun, add_context, begin_run, process_redactor
+from lineal.workspace.recording import Begun, add_context, begin_run, end_run, process_redactor
 
 if TYPE_CHECKING:
     from lineal.workspace.interface import RunRequest
@@ -43,14 +44,7 @@ def execute(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None 
     outcome = _run(site, begun, request, tracer=tracer, redactor=redactor)
     noting.join()
     status = _status(outcome)
-    begun.writer.append(
-        journal.END,
-        status=status.value,
-        exit_code=outcome.exit_code,
-        ended=site.clock(),
-        cpu_seconds=outcome.cpu_seconds,
-        peak_memory_bytes=outcome.peak_memory_bytes,
-    )
+    end_run(site, begun, status, outcome)
     begun.writer.close()
     _complete(site, begun, tracer)
     return Run(

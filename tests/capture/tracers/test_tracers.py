@@ -11,8 +11,9 @@ import pytest
 
 from lineal.capture.journal import journal_paths, read_journal
 from lineal.capture.sightings import Sightings, read_sightings
+from lineal.capture.tracers import choose_tracer
 from lineal.capture.tracers.inject import lineal_hook
-from lineal.capture.tracers.interface import Tracer, choose_tracer
+from lineal.capture.tracers.interface import Tracer
 from lineal.capture.tracers.python_hook import PythonHook
 from lineal.capture.tracers.strace import Strace
 from lineal.errors import InvalidInput

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from lineal.errors import InvalidInput
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
@@ -48,23 +46,3 @@ class Tracer(Protocol):
 
     def settle(self, *, journals: Path) -> Sequence[str]:
         """Brings what was seen into the journals once the command has ended; says what could not be seen, one sentence each."""
-
-
-def choose_tracer(name: str) -> Tracer | None:
-    """The tracer of that name: ``auto`` is the Python hook, ``none`` is None.
-
-    Raises:
-        InvalidInput: kind ``unknown-tracer``, or ``tracer-unavailable`` where it does not work here.
-    """
-    from lineal.capture.tracers.python_hook import PythonHook
-    from lineal.capture.tracers.strace import Strace
-
-    if name == "none":
-        return None
-    brands: dict[str, type[PythonHook | Strace]] = {"auto": PythonHook, "python": PythonHook, "strace": Strace}
-    if name not in brands:
-        raise InvalidInput(f"there is no tracer {name!r}", kind="unknown-tracer", hint="Set capture.tracer to auto, python, strace or none.")
-    tracer = brands[name]()
-    if reason := tracer.unavailable():
-        raise InvalidInput(f"the tracer {name} does not work here: {reason}", kind="tracer-unavailable", hint="Set capture.tracer to auto.")
-    return tracer
