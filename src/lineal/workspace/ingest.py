@@ -22,7 +22,6 @@ from sqlalchemy import Connection, insert, select, update
 from lineal.capture.identity import process_identity, proven_dead
 from lineal.capture.journal import journal_paths
 from lineal.errors import Conflict, Integrity, InvalidState
-from lineal.ledger.events import record_event
 from lineal.ledger.leases import acquire_lease, release_lease
 from lineal.ledger.run_writes import add_warnings, apply_entries, beat, begin_run, begin_unowned, set_crashed
 from lineal.ledger.schema import journals, runs
@@ -301,12 +300,5 @@ def _keep_damaged(site: Site, folder: Path, known: _Known) -> None:
 
 def _tell(connection: Connection, site: Site, run_id: str, action: str) -> None:
     row = connection.execute(select(runs.c.author, runs.c.name, runs.c.status, runs.c.attempt).where(runs.c.id == run_id)).one()
-    record_event(
-        connection,
-        project_id=site.project_id,
-        at=site.clock(),
-        actor=row.author or site.actor,
-        action=action,
-        subject=f"run:{run_id}",
-        payload={"name": row.name, "status": row.status, "attempt": row.attempt},
-    )
+    payload = {"name": row.name, "status": row.status, "attempt": row.attempt}
+    site.record_event(connection, action, subject=f"run:{run_id}", payload=payload, actor=row.author)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineal.errors import InvalidInput, NotFound
-from lineal.ledger.events import record_event
 from lineal.records.deployment import Deployment, TruthReceipt
 from lineal.records.monitor import MonitorReport
 from lineal.serving.predictions import PredictionLog
@@ -108,15 +107,8 @@ class LocalMonitors:
     def _record(self, deployment: Deployment, name: str, data: bytes, receipt: TruthReceipt) -> None:
         counts = {"accepted": receipt.accepted, "replaced": receipt.replaced, "unknown": receipt.unknown}
         with self._site.ledger.write() as connection:
-            record_event(
-                connection,
-                project_id=self._site.project_id,
-                at=self._site.clock(),
-                actor=self._site.actor,
-                action="truth.added",
-                subject=f"deployment:{deployment.name}",
-                payload={"file": name, "sha256": hashlib.sha256(data).hexdigest(), **counts},
-            )
+            payload = {"file": name, "sha256": hashlib.sha256(data).hexdigest(), **counts}
+            self._site.record_event(connection, "truth.added", subject=f"deployment:{deployment.name}", payload=payload)
 
     def _reported(self, history: History, parts: Sequence[Traffic], every: str, damaged: Sequence[str]) -> MonitorReport:
         from lineal.monitoring.alerts import rejected_alerts

@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from lineal.errors import LinealError
 from lineal.ledger.datasets import add_used, find_source, generated_below, insert_version, known_commits
-from lineal.ledger.events import record_event
 from lineal.ledger.graph import FileFact, add_occurrence
 from lineal.records.dataset import DatasetVersion
 from lineal.records.digest import Digest
@@ -68,15 +67,8 @@ def _add(site: Site, connection: Connection, identity: Digest, commit: Commit) -
     version, location = version_of_commit(identity, commit)
     added = insert_version(connection, version, project_id=site.project_id, location=location, new_id=lambda: run_id(site.entropy(16)))
     add_used(connection, project_id=site.project_id, dataset=added.occurrence, used=_origins(site, connection, added, location))
-    record_event(
-        connection,
-        project_id=site.project_id,
-        at=site.clock(),
-        actor=version.author or site.actor,
-        action="dataset.added",
-        subject=f"data:{added.reference}",
-        payload={"commit": identity, "digest": added.digest, "files": added.files, "size": added.size},
-    )
+    payload = {"commit": identity, "digest": added.digest, "files": added.files, "size": added.size}
+    site.record_event(connection, "dataset.added", subject=f"data:{added.reference}", payload=payload, actor=version.author)
     return added
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from lineal.records.location import RUN, Location, locate
 from lineal.records.redaction import Redactor, secret_values
 
 if TYPE_CHECKING:
+    from lineal.capture.process import Outcome
+    from lineal.records.run import RunStatus
     from lineal.workspace.interface import RunRequest
     from lineal.workspace.site import Site
 
@@ -77,29 +80,44 @@ def begin_run(
         raise InvalidInput(f"{working} is not a folder", kind="no-folder", hint="Give a folder to run the command in.")
     folder = site.layout.journals / identifier
     name = redactor.text(request.name) or default_name(request.command)
-    _prepare(folder, _context(site, request, tracer))
-    outer = joined_run()
-    writer = JournalWriter(
-        folder,
-        run=identifier,
-        project=site.project_id,
-        clock=site.clock,
-        entropy=site.entropy,
-        role="owner",
-        rank=process_rank(),
-        begin={
-            "name": name,
-            "command": list(redactor.arguments(request.command)),
-            "folder": locate(os.fsencode(working), project=os.fsencode(site.layout.root), home=home()).text or ".",
-            "author": site.actor,
-            "attempt": attempt,
-            "parent": request.parent or (outer[0] if outer and outer[0] != identifier else ""),
-            "experiment": request.experiment,
-            **(program or {}),
-        },
-    )
+    begin = _begin_fields(site, request, identifier=identifier, working=working, redactor=redactor)
+    with _nothing_left_of(folder):
+        _prepare(folder, _context(site, request, tracer))
+        writer = JournalWriter(
+            folder,
+            run=identifier,
+            project=site.project_id,
+            clock=site.clock,
+            entropy=site.entropy,
+            role="owner",
+            rank=process_rank(),
+            begin={**begin, "name": name, "attempt": attempt, **(program or {})},
+        )
     _note_request(writer, request, arguments=request.command if arguments is None else arguments, redactor=redactor, working=working)
     return Begun(id=identifier, folder=folder, working=working, name=name, writer=writer)
+
+
+def _begin_fields(site: Site, request: RunRequest, *, identifier: str, working: Path, redactor: Redactor) -> dict[str, Any]:
+    outer = joined_run()
+    return {
+        "command": list(redactor.arguments(request.command)),
+        "folder": locate(os.fsencode(working), project=os.fsencode(site.layout.root), home=home()).text or ".",
+        "author": site.actor,
+        "parent": request.parent or (outer[0] if outer and outer[0] != identifier else ""),
+        "experiment": request.experiment,
+    }
+
+
+def end_run(site: Site, begun: Begun, status: RunStatus, outcome: Outcome) -> None:
+    """Notes how the run ended, and when: now."""
+    begun.writer.append(
+        journal.END,
+        status=status.value,
+        exit_code=outcome.exit_code,
+        ended=site.clock(),
+        cpu_seconds=outcome.cpu_seconds,
+        peak_memory_bytes=outcome.peak_memory_bytes,
+    )
 
 
 def make_recorder(site: Site, begun: Begun, *, finish: Callable[[int], None]) -> JournalRecorder:
@@ -210,6 +228,20 @@ def _recorder(site: Site, writer: JournalWriter, *, working: Path, overrides: Ma
         locate=place,
         finish=finish,
     )
+
+
+@contextmanager
+def _nothing_left_of(folder: Path) -> Iterator[None]:
+    """Removes a new folder of journals again if the run cannot begin: what is left would be taken for a run that goes on."""
+    new = not folder.exists()
+    try:
+        yield
+    except Unavailable:
+        if new:
+            import shutil
+
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _prepare(folder: Path, context: Mapping[str, Any]) -> None:

@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 
 from lineal.errors import Conflict, InvalidInput, InvalidState, LinealError, NotFound
 from lineal.ledger import models as rows
-from lineal.ledger.events import record_event
 from lineal.ledger.graph import add_activity, add_edge, add_occurrence
 from lineal.ledger.nodes import load_nodes
 from lineal.ledger.runs import load_run
@@ -214,15 +213,7 @@ class LocalModels:
             raise InvalidState(f"the model of run {run.id[:8]} was deleted meanwhile", kind="deleted", hint=f"lineal undelete run:{run.id[:12]}")
 
     def _event(self, connection: Connection, action: str, reference: str, payload: builtins.dict[str, object]) -> None:
-        record_event(
-            connection,
-            project_id=self._site.project_id,
-            at=self._site.clock(),
-            actor=self._site.actor,
-            action=action,
-            subject=f"model:{reference}",
-            payload=payload,
-        )
+        self._site.record_event(connection, action, subject=f"model:{reference}", payload=payload)
 
 
 def shipped_version(version: ModelVersion) -> Shipped:

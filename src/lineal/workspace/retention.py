@@ -13,7 +13,6 @@ from sqlalchemy import Connection, insert, select, update
 
 from lineal.errors import Conflict, InvalidInput, InvalidState, PermissionDenied
 from lineal.ledger import schema
-from lineal.ledger.events import record_event
 from lineal.ledger.graph import mark_deleted
 from lineal.ledger.nodes import edges_among, load_nodes, reach_down
 from lineal.ledger.portable import pieces
@@ -63,7 +62,7 @@ def carry_out_deletion(site: Site, reference: str, plan: str) -> DeletionPlan:
                 at=now,
             )
         )
-        _tell(connection, site, now, "deleted", current.falls)
+        _tell(connection, site, "deleted", current.falls)
     return current
 
 
@@ -81,7 +80,7 @@ def undo_deletion(site: Site, reference: str) -> Sequence[Node]:
         mark_deleted(connection, group, None)
         connection.execute(update(schema.deletions).where(schema.deletions.c.id == deletion).values(undone_at=now))
         back = tuple(load_nodes(connection, site.project_id, group).values())
-        _tell(connection, site, now, "undeleted", back)
+        _tell(connection, site, "undeleted", back)
     return back
 
 
@@ -166,15 +165,7 @@ def _check_ground(connection: Connection, project_id: str, node: Node, group: Se
                 )
 
 
-def _tell(connection: Connection, site: Site, now: int, what: str, nodes: Iterable[Node]) -> None:
+def _tell(connection: Connection, site: Site, what: str, nodes: Iterable[Node]) -> None:
     for node in nodes:
         subject = f"run:{node.id}" if node.kind == "run" else node.reference
-        record_event(
-            connection,
-            project_id=site.project_id,
-            at=now,
-            actor=site.actor,
-            action=f"{node.kind}.{what}",
-            subject=subject,
-            payload={"label": node.label, "id": node.id},
-        )
+        site.record_event(connection, f"{node.kind}.{what}", subject=subject, payload={"label": node.label, "id": node.id})

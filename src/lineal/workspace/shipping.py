@@ -18,7 +18,6 @@ from lineal.delivery.targets.interface import ServiceRequest, StartedService
 from lineal.errors import Conflict, InvalidInput, InvalidState, LinealError, NotFound
 from lineal.ledger import deployments as rows
 from lineal.ledger import models as model_rows
-from lineal.ledger.events import record_event
 from lineal.ledger.graph import add_activity, add_edge
 from lineal.ledger.nodes import load_nodes
 from lineal.records.deployment import Deployment, DeploymentStatus, Prediction
@@ -268,15 +267,7 @@ class LocalDeployments:
         return judged(deployment, self.folder(deployment) / "truths", found, limit=limit, wrong=wrong)
 
     def _event(self, connection: Connection, action: str, deployment: Deployment, payload: dict[str, object]) -> None:
-        record_event(
-            connection,
-            project_id=self._site.project_id,
-            at=self._site.clock(),
-            actor=self._site.actor,
-            action=action,
-            subject=f"deployment:{deployment.name}",
-            payload={"id": deployment.id, **payload},
-        )
+        self._site.record_event(connection, action, subject=f"deployment:{deployment.name}", payload={"id": deployment.id, **payload})
 
 
 def _request(folder: Path, port: int, replaced: Deployment | None) -> ServiceRequest:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from lineal.ledger.database import Ledger
     from lineal.store.repository import Repository
 
@@ -119,6 +121,20 @@ class Site:
         from lineal.store.repository import Repository
 
         return Repository.open(self.layout.store, project_id=self.project_id)
+
+    def record_event(self, connection: Connection, action: str, *, subject: str, payload: Mapping[str, Any], actor: str = "") -> None:
+        """Inserts an event of this project, of now and by its user unless told otherwise, into the caller's transaction."""
+        from lineal.ledger.events import record_event
+
+        record_event(
+            connection,
+            project_id=self.project_id,
+            at=self.clock(),
+            actor=actor or self.actor,
+            action=action,
+            subject=subject,
+            payload=payload,
+        )
 
     def close(self) -> None:
         """Closes what was opened."""

@@ -184,21 +184,13 @@ class LocalRuns:
             return load_run(connection, self._site.project_id, identifier, self._site.store)
 
     def _change(self, reference: str, *, action: str, tags: Mapping[str, str | None] | None = None, **changes: str) -> Run:
-        from lineal.ledger.events import record_event
         from lineal.ledger.runs import update_run
 
         identifier = self._id(reference)
         with self._site.ledger.write() as connection:
             update_run(connection, self._site.project_id, identifier, tags_=tags, **changes)
-            record_event(
-                connection,
-                project_id=self._site.project_id,
-                at=self._site.clock(),
-                actor=self._site.actor,
-                action=action,
-                subject=f"run:{identifier}",
-                payload={**changes, **({"tags": dict(tags)} if tags else {})},
-            )
+            payload = {**changes, **({"tags": dict(tags)} if tags else {})}
+            self._site.record_event(connection, action, subject=f"run:{identifier}", payload=payload)
         return self._load(identifier)
 
     def _continued(self, request: RunRequest) -> tuple[RunRequest, tuple[str, int] | None]:
