@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from lineal.demo import flights, traffic
@@ -73,7 +74,7 @@ def play(folder: Path, console: Console | None = None) -> Stage:
     cast = Cast(source=flights.read_source())
     for chapter in (record, ship, watch, trace, guard, doubt):
         chapter(stage, cast)
-    _summarise(stage)
+    _summarise(stage, cast)
     return stage
 
 
@@ -212,13 +213,20 @@ def _write_project(folder: Path) -> None:
     (folder / ".gitignore").write_text(f"{ignored}{MARKER}\ntruth.csv\n", encoding="utf-8")
 
 
-def _summarise(stage: Stage) -> None:
+def _summarise(stage: Stage, cast: Cast) -> None:
     stage.chapter(7, "Summary", "One graph ties it all together: data, runs, models, the service, and what it said.")
-    runs = stage.ask("runs", "--limit", "100")
-    stage.console.print(f"{len(runs)} runs, 2 versions of one dataset, 1 model in production, all in {stage.folder}/.lineal")
     size = sum(path.stat().st_size for path in (stage.folder / ".lineal").rglob("*") if path.is_file())
-    stage.console.print(f"kept in {size / 1e6:.0f} MB")
-    stage.console.print(f"Look at it: [bold]cd {stage.folder} && {_command()} ui[/]")
+    lines = (
+        ("recorded", f"{len(stage.ask('runs', '--limit', '100'))} runs and 2 versions of 1 dataset, in {size / 1e6:.0f} MB"),
+        ("shipped", f"delay@1, learned by run {cast.best[:8]}, answers at {_url(stage, 'delay')}"),
+        ("watched", f"{len(cast.answered):,} predictions; inputs quiet, quality worst in June"),
+        ("traced", "one wrong prediction back to its commit, its data and its row"),
+        ("guarded", "the mistake is gone, what production stands on is kept"),
+        ("doubted", f"{FLIPPED:,} flipped labels were found; the winning run is reproduced to the bit of its content"),
+    )
+    for what, text in lines:
+        stage.console.print(f"[bold]{what:<9}[/] {escape(text)}", highlight=False)
+    stage.console.print(f"The pages: [bold]cd {escape(str(stage.folder))} && {_command()} ui[/], then open http://127.0.0.1:8400", soft_wrap=True)
 
 
 def _command() -> str:
