@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lineal.errors import Unavailable
+from lineal.workspace.execution import execute
+from lineal.workspace.interface import RunRequest
 from lineal.workspace.site import Layout, Site
 from lineal.workspace.versioning import LocalDatasets
 
@@ -72,4 +75,24 @@ def test_wherever_a_full_disk_stops_an_add_earlier_versions_stand_and_the_next_a
     site = opened(small_disk)
     assert site.store.verify().sound
     assert all(report.sound for report in LocalDatasets(site).verify())
+    site.close()
+
+
+def test_a_run_that_cannot_be_recorded_is_not_begun_and_leaves_nothing(small_disk: Path) -> None:
+    opened(small_disk).close()
+    filler = small_disk / "filler"
+    with filler.open("wb") as file:
+        while True:
+            try:
+                os.write(file.fileno(), bytes(PAGE))
+            except OSError:
+                break
+    site = opened(small_disk)
+    request = RunRequest(command=(sys.executable, "-c", "open('ran', 'w')"), folder=small_disk)
+    with pytest.raises(Unavailable) as caught:
+        execute(site, request)
+    assert caught.value.kind == "disk-full"
+    filler.unlink()
+    assert not (small_disk / "ran").exists()
+    assert list(site.layout.journals.glob("*")) == []
     site.close()

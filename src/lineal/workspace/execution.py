@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -138,7 +139,8 @@ def _note_code(site: Site, begun: Begun, redactor: Redactor) -> None:
     try:
         state = collection.note_code(begun.folder, site.layout.root, redactor=redactor)
     except OSError as error:
-        add_context(begun.folder, {"unseen": [f"the state of the code could not be noted: {error.strerror}"]})
+        with contextlib.suppress(OSError):  # the full disk that was in the way may be in the way of this, too
+            add_context(begun.folder, {"unseen": [f"the state of the code could not be noted: {error.strerror}"]})
         return
     if state.commit:
         begun.writer.append(journal.CODE, commit=state.commit, branch=state.branch, remote=state.remote, dirty=bool(state.diff))
