@@ -37,4 +37,7 @@ def test_the_interpreter_and_its_options_are_not_the_programs() -> None:
     assert program_arguments(["python", "-c", "code", "a"]) == ("a",)
     assert program_arguments(["python"]) == ()
     assert program_arguments(["./train", "a"]) == ("a",)
+    assert program_arguments(["/bin/sh", "-c", "kill -9 $$"]) == ()
+    assert program_arguments(["bash", "-o", "pipefail", "-ec", "x", "name", "a"]) == ("a",)
+    assert program_arguments(["zsh", "-x", "train.sh", "--lr", "1"]) == ("--lr", "1")
     assert program_arguments([]) == ()

@@ -12,6 +12,7 @@ from lineal.records.values import parse_text_value
 _ASSIGNMENT = re.compile(r"[+~]{0,2}([A-Za-z_][\w.@/-]*)=(.*)\Z", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 _PYTHON = re.compile(r"python(\d+(\.\d+)*)?[a-z]?\Z")
+_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish"})
 _PYTHON_OPTIONS_WITH_VALUE = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 
 
@@ -35,8 +36,13 @@ def program_arguments(command: Sequence[str]) -> tuple[str, ...]:
 
     >>> program_arguments(["/usr/bin/python3.11", "-X", "dev", "-m", "pkg.train", "-x"])
     ('-x',)
+    >>> program_arguments(["bash", "-euc", "make all --fast", "name", "--lr=3"])
+    ('--lr=3',)
     """
-    if not command or not _PYTHON.match(command[0].rpartition("/")[2]):
+    program = command[0].rpartition("/")[2] if command else ""
+    if program in _SHELLS:
+        return _shell_arguments(command[1:])
+    if not _PYTHON.match(program):
         return tuple(command[1:])
     rest = list(command[1:])
     while rest and rest[0].startswith("-") and rest[0] != "-":
@@ -45,6 +51,18 @@ def program_arguments(command: Sequence[str]) -> tuple[str, ...]:
             return tuple(rest[1:])
         if option in _PYTHON_OPTIONS_WITH_VALUE and rest:
             rest.pop(0)
+    return tuple(rest[1:])
+
+
+def _shell_arguments(words: Sequence[str]) -> tuple[str, ...]:
+    """What follows a shell's own options and its script, or its ``-c``, the commands and the name that they are given."""
+    rest = list(words)
+    while rest and rest[0][:1] in {"-", "+"} and rest[0] != "--":
+        option = rest.pop(0)
+        if not option.startswith("--") and "c" in option:
+            return tuple(rest[2:])
+        if option in {"-o", "+o", "-O", "+O", "--rcfile", "--init-file"}:
+            rest = rest[1:]
     return tuple(rest[1:])
 
 

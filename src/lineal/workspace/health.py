@@ -72,7 +72,7 @@ def _project(site: Site | None, trouble: str) -> Iterator[Finding]:
         try:
             getattr(site, name)
         except LinealError as error:
-            yield Finding(group="project", name=name, state=MISSING, detail=str(error))
+            yield Finding(group="project", name=name, state=MISSING, detail=error.message)
         else:
             yield Finding(group="project", name=name, state=WORKS, detail="opens")
 
