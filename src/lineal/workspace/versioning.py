@@ -206,7 +206,7 @@ class LocalDatasets:
             location = rows.dataset_location(connection, project_id=self._site.project_id, name=version.name)
         if location is None:
             raise InvalidInput(
-                f"{version.reference} has no place of its own", kind="bad-path", hint="Say where to: lineal data checkout REF --to DIR"
+                f"{version.reference} has no place of its own", kind="bad-path", hint="Say where to: lineal data checkout REF DIR"
             )
         return resolve(location, project=os.fsencode(self._site.layout.root.absolute()), home=os.fsencode(os.path.expanduser("~")))
 
