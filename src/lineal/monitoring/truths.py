@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from lineal.errors import Integrity, LinealError, Unavailable
 from lineal.records.frames import HEAD_SIZE, TRUTHS, check_head, frame, head, read_frames
+from lineal.store.durable import sync_folder
 
 FILE = "truths.log"
 CHUNK = 65_536
@@ -150,7 +151,7 @@ class TruthLog:
             try:
                 _write_all(file, b"".join(pieces))
                 os.fsync(file.fileno())
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
             except OSError:
                 file.truncate(end)  # nothing half done: the whole file of truths can be given again
                 raise
@@ -249,14 +250,6 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from blake3 import blake3
 from lineal.errors import Integrity, InvalidState, NotFound
 from lineal.records.digest import Digest, blake3_digest
 from lineal.records.model import Signature
+from lineal.store.durable import replacing
 
 MANIFEST = "bundle.json"
 PROFILE = "profile.bin"
@@ -47,12 +47,8 @@ class Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes ``bundle.json``, last of a bundle's files, so that a bundle with a manifest is whole."""
-    temporary = folder / f".{MANIFEST}"
-    with temporary.open("wb") as stream:
+    with replacing(folder / MANIFEST) as stream:
         stream.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(folder / MANIFEST)
 
 
 def read_manifest(folder: Path) -> Manifest:

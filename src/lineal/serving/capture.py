@@ -20,6 +20,7 @@ from lineal.records.frames import PREDICTIONS, frame, head
 from lineal.records.ids import uuid7
 from lineal.serving.compaction import compact, worth_compacting
 from lineal.serving.segments import SUFFIX, AnsweredRows, encode_rows
+from lineal.store.durable import sync_folder
 
 REJECTED = "rejected.json"
 QUEUE_ROWS = 65_536
@@ -200,7 +201,7 @@ class _Segment:
         self.frames = 0
         try:
             self.append(head(PREDICTIONS), frames=0)
-            _sync_folder(folder)
+            sync_folder(folder)
         except OSError:
             os.close(self._fd)
             self.path.unlink(missing_ok=True)
@@ -233,14 +234,6 @@ def read_rejected(folder: Path) -> dict[str, int]:
 
 def _sync(descriptor: int) -> None:
     getattr(os, "fdatasync", os.fsync)(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _now() -> int:

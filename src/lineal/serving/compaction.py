@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 from lineal.records.frames import PREDICTIONS, frame, head
 from lineal.serving.columns import decode_columns, encode_columns, join_columns
 from lineal.serving.segments import FRAME_ROWS, FrameHead, read_segment
+from lineal.store.durable import replacing
 
 _SMALL_ROWS = 128
 _FEW_FRAMES = 16
@@ -36,17 +36,10 @@ def compact(path: Path) -> None:
     frames = list(read_segment(path, damaged))
     if damaged or len(frames) < _FEW_FRAMES:
         return
-    temporary = path.with_name(f".{path.name}")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(head(PREDICTIONS))
-            for group in _groups(frames):
-                stream.write(frame(msgspec.msgpack.encode(_joined(group))))
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as stream:
+        stream.write(head(PREDICTIONS))
+        for group in _groups(frames):
+            stream.write(frame(msgspec.msgpack.encode(_joined(group))))
 
 
 def _groups(frames: Sequence[FrameHead]) -> Iterator[list[FrameHead]]:

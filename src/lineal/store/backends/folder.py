@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lineal.errors import Conflict, Integrity, LinealError, PermissionDenied, Unavailable
+from lineal.store.durable import sync_folder
 
 LOCK_SECONDS = 30.0
 ABANDONED_SECONDS = 3600.0
@@ -37,13 +38,13 @@ class FolderBackend:
         target = self._folder / key
         with translated(target):
             if target.exists():
-                _sync_folder(target.parent)  # its writer may have died between rename and this
+                sync_folder(target.parent)  # its writer may have died between rename and this
                 return target.stat().st_size
             target.parent.mkdir(parents=True, exist_ok=True)
             with self._temporary() as temporary:
                 size = _write(temporary, pieces)
                 temporary.replace(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         return size
 
     def read(self, key: str, offset: int, length: int) -> bytes:
@@ -101,7 +102,7 @@ class FolderBackend:
                 with self._temporary() as temporary:
                     _write(temporary, (new,))
                     temporary.replace(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         return True
 
     @contextmanager
@@ -174,11 +175,3 @@ def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
         file.flush()
         os.fsync(file.fileno())
         return file.tell()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
