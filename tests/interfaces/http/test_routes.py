@@ -161,3 +161,24 @@ def test_a_file_is_sent_as_a_download(visitor: Any, newest: Any) -> None:
     assert answer.content == b"bytes of data/train.parquet"
     assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''train.parquet"
     assert visitor.get(f"/api/v1/runs/{newest.id}/artifact?path=/etc/passwd").status_code == 404
+
+
+def test_a_deployment_is_asked_for_with_its_types(visitor: Any, sample: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def deploy(model: str, **options: Any) -> Any:
+        asked.update(options, model=model)
+        return sample.deployments.get("price")
+
+    monkeypatch.setattr(sample.deployments, "deploy", deploy)
+    answer = visitor.post(f"{PREFIX}/deployments", {"model": "model:price@2", "name": "price", "trial": True, "skip_drift": ["year"]})
+    assert (answer.status_code, answer.json()["name"]) == (200, "price")
+    assert asked == {"model": "model:price@2", "name": "price", "port": 0, "trial": True, "skip_drift": ("year",)}
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"model": ""}, {"model": "a@1", "trial": "yes"}, {"model": "a@1", "port": -1}, {"model": "a@1", "skip_drift": "year"}]
+)
+def test_a_deployment_asked_for_wrongly_is_refused(body: dict[str, Any], visitor: Any) -> None:
+    answer = visitor.post(f"{PREFIX}/deployments", body)
+    assert (answer.status_code, answer.json()["kind"]) == (422, "bad-body")

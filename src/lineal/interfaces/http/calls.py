@@ -92,3 +92,28 @@ class Call:
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
             raise InvalidInput(f"the body's field {name} must be an object of texts", kind="bad-body")
         return value
+
+    def optional_list(self, name: str) -> tuple[str, ...]:
+        """A list of texts in the body; empty where it is not given."""
+        value = self.body.get(name)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise InvalidInput(f"the body's field {name} must be a list of texts", kind="bad-body", hint=f'Send JSON such as {{"{name}": ["…"]}}.')
+        return tuple(value)
+
+    def optional_switch(self, name: str) -> bool:
+        """A switch in the body; off where it is not given."""
+        value = self.body.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise InvalidInput(f"the body's field {name} must be true or false", kind="bad-body")
+        return bool(value)
+
+    def optional_count(self, name: str) -> int:
+        """A whole number of at least 0 in the body; 0 where it is not given."""
+        value = self.body.get(name)
+        if value is None:
+            return 0
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InvalidInput(f"the body's field {name} must be a whole number of at least 0", kind="bad-body")
+        return value

@@ -10,7 +10,7 @@ from typing import Any
 
 from lineal.errors import InvalidInput
 from lineal.interfaces.http.calls import Call
-from lineal.interfaces.http.table import NUMBER, SWITCH, Endpoint, parameter
+from lineal.interfaces.http.table import NUMBER, SWITCH, TEXT, Endpoint, parameter
 
 MOST_PREDICTIONS = 1000
 WINDOWS = ("month", "week", "day")
@@ -42,6 +42,17 @@ def list_predictions(call: Call) -> Any:
 def get_prediction(call: Call) -> Any:
     """One captured prediction."""
     return call.workspace.deployments.prediction(call.path["prediction"])
+
+
+def deploy(call: Call) -> Any:
+    """Serves a model version, and answers once the service does."""
+    return call.workspace.deployments.deploy(
+        call.field("model"),
+        name=call.optional_field("name") or "",
+        port=call.optional_count("port"),
+        trial=call.optional_switch("trial"),
+        skip_drift=call.optional_list("skip_drift"),
+    )
 
 
 def undeploy(call: Call) -> Any:
@@ -88,6 +99,15 @@ ENDPOINTS = (
         handler=list_deployments,
         group="deployments",
         query=(parameter("stopped", "stopped ones too", SWITCH),),
+    ),
+    Endpoint(
+        method="POST",
+        path="/deployments",
+        summary="Deploy a model; answers once the service does",
+        handler=deploy,
+        group="deployments",
+        body={"model": TEXT, "name": TEXT, "port": NUMBER, "trial": SWITCH, "skip_drift": {"type": "array", "items": TEXT}},
+        required=("model",),
     ),
     Endpoint(method="GET", path="/deployments/{name}", summary="One deployment", handler=get_deployment, group="deployments"),
     Endpoint(

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from lineal.records.graph import Graph
 
 SWEEPS = 4
-GAP = 32
+GAP = 28
 NARROWEST, WIDEST = 84, 172
-_BESIDE, _LETTER = 50, 7.4
+_BESIDE, _LETTER = 52, 7.1
 ROW = 44
 
 Neighbours = Mapping[str, Sequence[str]]

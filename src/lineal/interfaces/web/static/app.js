@@ -13,30 +13,67 @@ export function toast(text, kind = "") {
   toastTimer = setTimeout(() => { box.hidden = true; }, kind === "bad" ? 8000 : 1800);
 }
 
-// Changes go to the API as JSON; what was typed stays where it was if they are refused.
-async function send(method, address, body) {
+// Changes go to the API as JSON; what was typed stays where it was if they are refused, and a form says why itself.
+async function send(method, address, body, form = null) {
   let answer;
   try {
     answer = await fetch(address, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body ?? {}) });
   } catch {
-    toast("The server does not answer. Is `lineal ui` still running?", "bad");
-    return null;
+    return refuse(form, "The server does not answer. Is `lineal ui` still running?");
   }
   const found = await answer.json().catch(() => ({}));
   if (answer.ok) return found;
-  toast([found.detail || `HTTP ${answer.status}`, found.hint].filter(Boolean).join(" — "), "bad");
+  return refuse(form, [found.detail || `HTTP ${answer.status}`, found.hint].filter(Boolean).join(" — "));
+}
+
+function refuse(form, why) {
+  if (!form?.closest("dialog")) {
+    toast(why, "bad");
+    return null;
+  }
+  const said = $(".refusal", form) ?? document.createElement("p");
+  said.className = "notice bad refusal";
+  said.setAttribute("role", "alert");
+  said.textContent = why;
+  $(".buttons", form).before(said);
   return null;
+}
+
+function busy(element, on) {
+  if (on) element.setAttribute("aria-busy", "true");
+  else element.removeAttribute("aria-busy");
+  const button = element.matches("form") ? $("button:not([type])", element) : element;
+  if (!button) return;
+  button.disabled = on;
+  if (element.dataset.busy && on) [button.dataset.label, button.textContent] = [button.textContent, element.dataset.busy];
+  else if (button.dataset.label) button.textContent = button.dataset.label;
 }
 
 async function act(element, method, address, body) {
   const question = element.dataset.confirm;
   if (question && !confirm(question)) return;
-  element.setAttribute("aria-busy", "true");
-  const found = await send(method, address, body);
-  element.removeAttribute("aria-busy");
-  if (!found) return;
-  if (element.dataset.then) location.assign(element.dataset.then);
+  busy(element, true);
+  const found = await send(method, address, body, element.matches("form") ? element : null);
+  if (!found) return busy(element, false);
+  if (element.dataset.then) location.assign(element.dataset.then.replace(/\{(\w+)\}/g, (_, key) => encodeURIComponent(found[key])));
   else location.reload();
+}
+
+// A form's fields with their types: switches are true or false, lists are lists.
+function fieldsOf(form) {
+  const fields = {};
+  for (const input of form.elements) {
+    if (!input.name) continue;
+    if (input.dataset.list !== undefined) {
+      fields[input.name] ??= [];
+      if (input.checked) fields[input.name].push(input.value);
+    } else fields[input.name] = input.dataset.switch !== undefined ? input.checked : input.value;
+  }
+  return fields;
+}
+
+async function tag(place, tags) {
+  if (await send("POST", place.closest("[data-tags]").dataset.tags, { tags })) location.reload();
 }
 
 document.addEventListener("click", (event) => {
@@ -46,6 +83,7 @@ document.addEventListener("click", (event) => {
   if (data.copy !== undefined) copy(data.copy);
   else if (data.post) act(element, "POST", data.post, data.body ? JSON.parse(data.body) : {});
   else if (data.delete) act(element, "DELETE", data.delete, {});
+  else if (data.untag !== undefined) tag(element, { [data.untag]: "" });
   else if (data.dialog) document.getElementById(data.dialog).showModal();
   else if (data.close !== undefined) element.closest("dialog").close();
   else if (data.help !== undefined) $("dialog.keys").showModal();
@@ -56,13 +94,17 @@ document.addEventListener("click", (event) => {
 document.addEventListener("submit", (event) => {
   const form = event.target;
   const data = form.dataset;
-  const fields = Object.fromEntries(new FormData(form));
+  const fields = fieldsOf(form);
   if (data.postForm) {
     event.preventDefault();
     act(form, "POST", data.postForm, fields);
   } else if (data.putForm) {
     event.preventDefault();
     act(form, "PUT", data.putForm + encodeURIComponent(fields.alias), {});
+  } else if (data.tag !== undefined) {
+    event.preventDefault();
+    const [key, ...rest] = fields.tag.split("=");
+    tag(form, { [key.trim()]: rest.join("=").trim() || "yes" });
   } else if (data.annotate) {
     event.preventDefault();
     send("POST", data.annotate, fields).then((found) => found && toast("Saved"));

@@ -13,17 +13,52 @@ from lineal.interfaces.web.pages import Page, Visit
 from lineal.interfaces.web.searching import typed
 
 EVENTS = 100
+STRIDE = 500
+FARTHEST = 20_000
+_BACK = ("undeleted", "restored")
 
 
 def audit_page(visit: Visit) -> Page:
     """Events, newest first."""
-    subject = visit.word("subject")
+    subject, action, actor = visit.word("subject"), visit.word("action"), visit.word("actor")
     before = visit.number("before", 0, most=2**62) or None
-    events = list(visit.workspace.audit.events(subject=subject, limit=EVENTS + 1, before=before))
-    shown = [_event(dict(event)) for event in events[:EVENTS]]
-    older = with_query("/audit", {"subject": subject, "before": shown[-1]["sequence"]}) if len(events) > EVENTS else ""
-    context = {"events": shown, "subject": subject, "older": older, "before": before}
+    found, last = _matching(visit, subject=subject, action=action, actor=actor, before=before)
+    shown = [_event(event) for event in found[:EVENTS]]
+    at = shown[-1]["sequence"] if len(found) > EVENTS else last
+    words = {"subject": subject, "action": action, "actor": actor}
+    context = {
+        "events": shown,
+        "words": words,
+        "subject": subject,
+        "filtered": any(words.values()),
+        "older": with_query("/audit", {**words, "before": at}) if at else "",
+        "before": before,
+        "deleted": _still_deleted(shown),
+    }
     return Page(template="audit.html", title="Audit", rail="audit", value={"events": shown}, context=context)
+
+
+def _matching(visit: Visit, *, subject: str, action: str, actor: str, before: int | None) -> tuple[list[dict[str, Any]], int | None]:
+    """A page of events and one more, and where the search stopped if it did not come to the end."""
+    found: list[dict[str, Any]] = []
+    for _ in range(FARTHEST // STRIDE):
+        events = [dict(event) for event in visit.workspace.audit.events(subject=subject, limit=STRIDE, before=before)]
+        found += [event for event in events if action in str(event["action"]) and (not actor or event["actor"] == actor)]
+        if len(events) < STRIDE:
+            return found, None
+        before = int(events[-1]["sequence"])
+        if len(found) > EVENTS:
+            return found, None
+    return found, before
+
+
+def _still_deleted(events: list[dict[str, Any]]) -> set[int]:
+    """The deletions that nothing newer on the page took back."""
+    latest: dict[str, dict[str, Any]] = {}
+    for event in events:
+        if str(event["action"]).endswith(("deleted", *_BACK)):
+            latest.setdefault(str(event["subject"]), event)
+    return {int(event["sequence"]) for event in latest.values() if str(event["action"]).endswith(".deleted")}
 
 
 def search_page(visit: Visit) -> Page | Response:

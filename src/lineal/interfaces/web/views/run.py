@@ -42,6 +42,7 @@ def run_page(visit: Visit) -> Page:
         "models": _models(visit, run),
         "registrable": [use for use in run.outputs if _is_model(use)],
         "seen": fingerprint(run),
+        "rerun_of": _rerun_of(visit, run),
         "events": visit.workspace.audit.events(subject=f"run:{run.id}", limit=20),
     }
     return Page(template="run.html", title=f"{run.name or 'run'} #{run.number}", rail="runs", value=run, context=context)
@@ -103,6 +104,17 @@ def _models(visit: Visit, run: Run) -> list[Any]:
     except LinealError:
         return []
     return list(islice((version for model in models for version in model.versions if version.run == run.id and not version.deleted_at), 20))
+
+
+def _rerun_of(visit: Visit, run: Run) -> Run | None:
+    """The run that this one is a reproduction of."""
+    original = run.tags.get("reproduces", "")
+    if not original:
+        return None
+    try:
+        return visit.workspace.runs.get(original)
+    except LinealError:
+        return None
 
 
 def _is_model(use: FileUse) -> bool:

@@ -6,12 +6,13 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
 
-from lineal.errors import InvalidInput
+from lineal.errors import InvalidInput, LinealError
 from lineal.interfaces.web.formats import best, direction
 from lineal.interfaces.web.links import with_query
 from lineal.interfaces.web.pages import Page, Visit
@@ -22,6 +23,7 @@ from lineal.records.values import plain
 PAGE = 100
 MOST = 200
 CSV_PAGE = 500
+MOST_ORIGINALS = 20
 METRIC_COLUMNS = 4
 PARAM_COLUMNS = 5
 
@@ -67,6 +69,7 @@ def runs_page(visit: Visit) -> Page:
         "known": _known(found.runs, columns),
         "chosen": {column.key for column in columns},
         "selected": visit.words("selected"),
+        "reruns": _originals(visit, found.runs),
         "statuses": [str(status) for status in RunStatus],
         "order": order,
         "pager": _pager(visit, offset, limit, found.total),
@@ -75,6 +78,16 @@ def runs_page(visit: Visit) -> Page:
         "filtered": any(visit.word(name) for name in ("where", "status", "experiment")),
     }
     return Page(template="runs.html", title="Runs", rail="runs", value=found, context=context)
+
+
+def _originals(visit: Visit, runs: Sequence[Run]) -> dict[str, str]:
+    """How the runs are called that others on this page are reruns of, by id."""
+    wanted = {run.tags["reproduces"] for run in runs if run.tags.get("reproduces")}
+    here = {run.id: f"#{run.number}" for run in runs if run.id in wanted}
+    for reference in sorted(wanted - set(here))[:MOST_ORIGINALS]:
+        with suppress(LinealError):
+            here[reference] = f"#{visit.workspace.runs.get(reference).number}"
+    return here
 
 
 def runs_csv(visit: Visit) -> Response:
