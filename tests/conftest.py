@@ -42,15 +42,31 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+def new_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts real small file systems, of a size such as ``64k``, to be filled up."""
+    made: list[Path] = []
+
+    def mount(size: str) -> Path:
+        folder = tmp_path / f"disk{len(made)}"
+        folder.mkdir()
+        try:
+            done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("NO SMALL FILE SYSTEM: there is no mount command here, so a full disk is not tested")
+        if done.returncode:
+            pytest.skip(f"NO SMALL FILE SYSTEM: mount says {done.stderr.strip()!r}, so a full disk is not tested")
+        made.append(folder)
+        return folder
+
+    yield mount
+    for folder in made:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def tiny_disk(new_disk: Callable[[str], Path]) -> Path:
     """A real file system of 64 KiB."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    return new_disk("64k")
 
 
 class Watched:

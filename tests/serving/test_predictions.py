@@ -230,21 +230,10 @@ def test_a_hundred_thousand_rows_are_read_in_about_a_second(writer: PredictionWr
     assert time.process_time() - started < 5  # far above what it takes: this is no benchmark, it only catches the wrong order of growth
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_full_disk_is_told_and_nothing_answered_is_lost_once_there_is_room(small_disk: Path, tmp_path: Path) -> None:
-    filler = small_disk / "filler"
+def test_a_full_disk_is_told_and_nothing_answered_is_lost_once_there_is_room(tiny_disk: Path, tmp_path: Path) -> None:
+    filler = tiny_disk / "filler"
     filler.write_bytes(b"x" * 60 * 1024)
-    writer = PredictionWriter(small_disk, flush_seconds=0.02)
+    writer = PredictionWriter(tiny_disk, flush_seconds=0.02)
     rows: list[Any] = []
     for turn in range(20):
         rows.append(answered(writer, 500, first=turn * 500))
@@ -256,12 +245,12 @@ def test_a_full_disk_is_told_and_nothing_answered_is_lost_once_there_is_room(sma
     assert writer.state().trouble == "the disk is full"
     assert writer.add(answered(writer, 1))
     filler.unlink()
-    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,size=8m", str(tiny_disk)], check=True)
     written(writer, 10_001)
     writer.close()
-    assert PredictionLog(small_disk).count() == 10_001
-    assert PredictionLog(small_disk).damage() == []
-    shutil.copytree(small_disk, tmp_path / "kept")
+    assert PredictionLog(tiny_disk).count() == 10_001
+    assert PredictionLog(tiny_disk).damage() == []
+    shutil.copytree(tiny_disk, tmp_path / "kept")
 
 
 def test_small_frames_are_put_together_without_changing_a_row(tmp_path: Path) -> None:
