@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,12 +89,6 @@ def source_of(path: bytes) -> bytes:
         return path
     stem = name.partition(b".")[0]
     return folder.removesuffix(b"/__pycache__") + b"/" + stem + b".py" if folder.endswith(b"/__pycache__") else folder + b"/" + stem + b".py"
-
-
-def scripts_in(command: Sequence[str], folder: Path) -> tuple[bytes, ...]:
-    """The code files that a command names, absolute."""
-    found = [os.path.abspath(os.path.join(os.fsencode(folder), os.fsencode(word))) for word in command if is_code(word) or word == command[0]]
-    return tuple(path for path in found if os.path.isfile(path))
 
 
 def _ask(folder: Path, *arguments: str) -> bytes:

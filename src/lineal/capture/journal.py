@@ -31,7 +31,6 @@ BEAT_SECONDS = 10.0
 CAPACITY = 1_000_000
 """Calls of `JournalWriter.point` that may wait for the background; more are counted and dropped."""
 
-_LARGEST_TEXT = 1 << 20
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(ext_hook=lambda code, data: unpack_extension(code, bytes(data)))
 

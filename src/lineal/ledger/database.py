@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from lineal.errors import Conflict, Integrity, InvalidState, LinealError, Unavailable
@@ -101,13 +101,6 @@ class Ledger:
             schema.metadata.create_all(connection)
             if _stored_version(connection) is None:
                 connection.execute(insert(schema.meta).values(key="format", value=str(schema.FORMAT_VERSION)))
-
-
-def set_meta(connection: Connection, key: str, value: str) -> None:
-    """Writes one entry of the ``meta`` table."""
-    changed = connection.execute(update(schema.meta).where(schema.meta.c.key == key).values(value=value))
-    if not changed.rowcount:
-        connection.execute(insert(schema.meta).values(key=key, value=value))
 
 
 def _stored_version(connection: Connection) -> int | None:

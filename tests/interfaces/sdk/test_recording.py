@@ -211,7 +211,8 @@ def test_a_model_is_kept_in_a_safe_format_with_its_signature(studio: Studio) -> 
 
 def test_recording_loads_neither_the_ledger_nor_numpy(studio: Studio) -> None:
     code = "import lineal, sys\nwith lineal.run() as run: run.log(loss=1.0)\nbad = {'numpy', 'sqlalchemy', 'click', 'pandas'} & sys.modules.keys()\nassert not bad, bad\n"
-    studio.play(code)
+    (run,) = studio.play(code)
+    assert run.status is RunStatus.FINISHED
 
 
 def test_outside_a_project_the_way_out_is_named(tmp_path: Path) -> None:
