@@ -157,6 +157,33 @@ def test_a_single_file_is_put_where_it_is_wanted(made: Made, tmp_path: Path) -> 
     assert put_file(True) == 1
 
 
+def test_what_cannot_be_written_whole_is_not_begun(made: Made, tmp_path: Path) -> None:
+    store, _index = made
+    folder = fill(tmp_path / "data", {"a": "old", "gone": "old"})
+    old = version(made, folder)
+    sound = store.put_bytes(b"new")
+    missing = Digest("blake3:" + "0" * 64)
+    root = store.put_tree([TreeEntry(path=b"a", mode="file", size=3, digest=sound), TreeEntry(path=b"b", mode="file", size=1, digest=missing)])
+    with pytest.raises(LinealError):
+        put(made, root, folder, old)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a": "old", "gone": "old"}
+    with pytest.raises(LinealError):
+        put(made, root, tmp_path / "new" / "place")
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_a_killed_checkout_left_is_no_data_and_goes_in_the_end(made: Made, tmp_path: Path) -> None:
+    root = version(made, fill(tmp_path / "data", {"a": "x"}))
+    left = tmp_path / "data/.lineal-checkout/left"
+    left.mkdir(parents=True)
+    (left / "0").write_text("half")
+    assert version(made, tmp_path / "data") == root
+    os.utime(left, (0, 0))
+    (tmp_path / "data/a").unlink()
+    put(made, root, tmp_path / "data", root)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["a"]
+
+
 def test_a_missing_content_leaves_the_old_file_and_no_leftovers(made: Made, tmp_path: Path) -> None:
     store, _index = made
     folder = fill(tmp_path / "data", {"a": "old"})

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from lineal.errors import Conflict
@@ -13,10 +16,11 @@ from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 from lineal.store.backends.folder import translated
 from lineal.store.repository import Repository
-from lineal.store.snapshot import Found, look_up, scan
+from lineal.store.snapshot import STAGING, Found, look_up, scan
 from lineal.store.statindex import StatIndex
 
 _MOST_NAMED = 10
+_ABANDONED_SECONDS = 86_400
 
 Recorded = Callable[[TreeEntry], bool]
 """Whether an entry can be had again: the same path with the same content is in some version."""
@@ -83,13 +87,66 @@ def check_out(store: Repository, root: Digest, folder: bytes, *, index: StatInde
         if hidden is not None and hidden != entry and hidden.mode != "folder" and not recorded(hidden):
             plan.blocked.append(entry.path)  # ignored by the rules that are in the folder now, but there all the same
     refuse_blocked(plan.blocked, os.fsdecode(folder))
-    with translated(folder):
-        os.makedirs(folder, exist_ok=True)
+    with translated(folder), _staging(folder) as staging:
+        for done, entry in enumerate(plan.write):
+            write_entry(store, entry, os.path.join(staging, b"%d" % done))
+            step(done + 1, len(plan.write))
         _remove(folder, plan.remove)
-    for done, entry in enumerate(plan.write):
-        write_entry(store, entry, os.path.join(folder, entry.path))
-        step(done + 1, len(plan.write))
+        for done, entry in enumerate(plan.write):
+            _move_in(os.path.join(staging, b"%d" % done), os.path.join(folder, entry.path))
     return len(plan.write) + len(plan.remove)
+
+
+@contextmanager
+def _staging(folder: bytes) -> Iterator[bytes]:
+    """A folder inside ``folder`` to write into, so that a damaged pack, a full disk or Ctrl-C leaves everything as it was; gone afterwards.
+
+    It is inside because only there it is certainly on the same file system. What killed checkouts left is removed after a day.
+    """
+    made = _make_folders(folder)
+    common = os.path.join(folder, STAGING)
+    own = os.path.join(common, secrets.token_hex(8).encode())
+    try:
+        os.makedirs(own)
+        yield own
+    except BaseException:
+        _remove_staging(common, own)
+        for parent in made:
+            with suppress(OSError):  # somebody put something into it meanwhile
+                os.rmdir(parent)
+        raise
+    _remove_staging(common, own)
+
+
+def _remove_staging(common: bytes, own: bytes) -> None:
+    shutil.rmtree(own, ignore_errors=True)
+    with suppress(OSError):
+        for other in os.scandir(common):
+            if other.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                shutil.rmtree(other.path, ignore_errors=True)
+        os.rmdir(common)
+
+
+def _make_folders(folder: bytes) -> list[bytes]:
+    """Makes a folder with its parents; those that were not there, the deepest first."""
+    missing: list[bytes] = []
+    place = os.path.abspath(folder)
+    while not os.path.lexists(place):
+        missing.append(place)
+        place = os.path.dirname(place)
+    os.makedirs(folder, exist_ok=True)
+    return missing
+
+
+def _move_in(staged: bytes, target: bytes) -> None:
+    if os.path.isdir(staged) and not os.path.islink(staged):
+        os.makedirs(target, exist_ok=True)
+        return
+    try:
+        os.replace(staged, target)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.replace(staged, target)
 
 
 def check_out_file(store: Repository, entry: TreeEntry, target: bytes, *, index: StatIndex, recorded: Recorded) -> int:

@@ -18,7 +18,10 @@ from lineal.store.repository import Repository
 from lineal.store.statindex import StatIndex
 
 IGNORE_FILE = b".linealignore"
-ALWAYS_IGNORED = frozenset({b".lineal", b".git"})
+STAGING = b".lineal-checkout"
+"""Name of the folder that a checkout writes into before anything is moved to its place."""
+
+ALWAYS_IGNORED = frozenset({b".lineal", b".git", STAGING})
 EMPTY = blake3_digest(blake3(b"").digest())
 
 Observer = Callable[[memoryview], object]
@@ -42,7 +45,7 @@ class Found:
 def scan(folder: bytes) -> Iterator[Found]:
     """Everything below a folder that is not ignored, neighbours after one another; symbolic links are not followed.
 
-    ``.lineal`` and ``.git`` are always left out, and what ``.linealignore`` in the folder says, in gitignore's grammar.
+    ``.lineal``, ``.git`` and what a checkout has not finished are always left out, and what ``.linealignore`` in the folder says, in gitignore's grammar.
 
     Raises:
         InvalidInput: kind ``not-a-file``, for sockets, pipes and devices.
