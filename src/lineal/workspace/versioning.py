@@ -205,9 +205,7 @@ class LocalDatasets:
         with self._site.ledger.read() as connection:
             location = rows.dataset_location(connection, project_id=self._site.project_id, name=version.name)
         if location is None:
-            raise InvalidInput(
-                f"{version.reference} has no place of its own", kind="bad-path", hint="Say where to: lineal data checkout REF DIR"
-            )
+            raise InvalidInput(f"{version.reference} has no place of its own", kind="bad-path", hint="Say where to: lineal data checkout REF DIR")
         return resolve(location, project=os.fsencode(self._site.layout.root.absolute()), home=os.fsencode(os.path.expanduser("~")))
 
     def _status(self, version: DatasetVersion, index: StatIndex) -> DatasetStatus:
