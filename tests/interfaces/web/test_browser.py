@@ -222,7 +222,7 @@ def test_the_monitor_is_drawn_and_a_distribution_picked(wide: Any) -> None:
     page.click(".cell[data-feature='rooms'][data-window='1']")
     assert page.locator("[data-distribution-title]").inner_text() == "rooms: training and 2026-03"
     assert "feature=rooms" in page.url
-    page.click("text=wrong only")
+    page.click("text=truth differs")
     page.wait_for_url("**wrong=1*")
     page.locator("#predictions tbody a").first.click()
     page.wait_for_url("**/predictions/*")
