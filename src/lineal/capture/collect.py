@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from lineal.capture.code import is_code
 from lineal.capture.sightings import Sighting, Sightings, StatKey, is_folder, look, same_content
 from lineal.errors import LinealError
-from lineal.records.digest import Digest, blake3_digest
+from lineal.records.digest import Digest
 from lineal.records.location import PROJECT, RUN, Location, locate
 from lineal.records.redaction import Redactor, holds_secret
 from lineal.records.roles import guess_role
+from lineal.store.digesting import file_digest
 
 if TYPE_CHECKING:
     from lineal.store.repository import Repository
@@ -179,7 +180,7 @@ class _Collection:
     def _present(self, item: Item, now: StatKey) -> dict[str, Any]:
         if item.direction == "code" and self._secret_code(item):
             return _entry(
-                item, digest=_hash_file(item.path), size=now[2], restorable=False, note="it holds what looks like a secret, so it is not kept"
+                item, digest=file_digest(item.path), size=now[2], restorable=False, note="it holds what looks like a secret, so it is not kept"
             )
         if _is_secret_file(item.path):
             return _entry(item, digest=None, size=now[2], restorable=False, note="its name says that it holds secrets, so it is not kept")
@@ -196,7 +197,7 @@ class _Collection:
         if digest is not None and ((held := self.store.contains(digest)) or too_large):
             return _entry(item, digest=digest, size=now.st_size, restorable=held, note=item.note)
         if too_large:
-            digest = _hash_file(item.path)
+            digest = file_digest(item.path)
             self.known.remember(item.path, now, digest)
             return _entry(item, digest=digest, size=now.st_size, restorable=False, note=item.note or "it is larger than what is kept")
         stored = self.store.put_file(item.path)
@@ -351,16 +352,6 @@ def _entry(item: Item, *, digest: Digest | None, size: int, restorable: bool, no
         "restorable": restorable,
         "note": note,
     }
-
-
-def _hash_file(path: bytes) -> Digest:
-    from blake3 import blake3
-
-    hasher = blake3()
-    with open(path, "rb", buffering=0) as file:
-        while piece := file.read(1 << 20):
-            hasher.update(piece)
-    return blake3_digest(hasher.digest())
 
 
 def _is_secret_file(path: bytes) -> bool:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from blake3 import blake3
 
 from lineal.errors import Integrity, InvalidState, NotFound
-from lineal.records.digest import Digest, blake3_digest
+from lineal.records.digest import Digest
 from lineal.records.model import Signature
+from lineal.store.digesting import file_digest
 from lineal.store.durable import replacing
 
 MANIFEST = "bundle.json"
@@ -82,12 +82,11 @@ def check_model_file(folder: Path, manifest: Manifest) -> Path:
         Integrity: kind ``damaged-bundle``.
     """
     path = folder / manifest.file
-    hasher = blake3()
     try:
-        hasher.update_mmap(path)
+        found = file_digest(path)
     except OSError as error:
         raise Integrity(f"the bundle's model file {path.name} cannot be read: {error.strerror}", kind="damaged-bundle") from error
-    if blake3_digest(hasher.digest()) != manifest.digest:
+    if found != manifest.digest:
         raise Integrity(
             f"the bundle's model file {path.name} is not what its manifest says", kind="damaged-bundle", hint="Deploy or export the model again."
         )

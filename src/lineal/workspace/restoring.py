@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blake3 import blake3
-
 from lineal.errors import LinealError
 from lineal.records.dataset import TreeEntry
-from lineal.records.digest import Digest, blake3_digest
+from lineal.records.digest import Digest
 from lineal.records.run import Code, FileUse, Run
+from lineal.store.digesting import file_digest
 from lineal.store.repository import Repository
 from lineal.workspace.interface import Datasets
-
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +72,6 @@ def restore_inputs(store: Repository, datasets: Datasets, run: Run, *, project: 
         if not replaced and (problem := _restore_input(store, use, digest, project)):
             missing.append(f"{use.path} ({problem})")
     return missing
-
-
-def file_digest(path: bytes | Path) -> Digest:
-    """The content id of a file's bytes."""
-    hasher = blake3()
-    with open(path, "rb") as file:
-        while piece := file.read(_PIECE):
-            hasher.update(piece)
-    return blake3_digest(hasher.digest())
 
 
 def exact_path(use: FileUse) -> bytes:
