@@ -13,7 +13,7 @@ from lineal.records.graph import Graph
 SWEEPS = 4
 GAP = 28
 NARROWEST, WIDEST = 84, 172
-_BESIDE, _LETTER = 52, 7.1
+_SHAPE, _LOCK, _LETTER = 42, 15, 7.1
 ROW = 44
 
 Neighbours = Mapping[str, Sequence[str]]
@@ -47,18 +47,13 @@ def place(graph: Graph) -> Placement:
         _sweep(layers, causes if sweep % 2 == 0 else effects, backwards=sweep % 2 == 1)
     heights = _heights(layers, causes, effects)
     top = min(heights.values(), default=0.0)
-    labels = {node.id: len(node.label) for node in graph.nodes}
-    columns = [_width(max(labels[key] for key in layer)) if layer else 0 for layer in layers]
+    needs = {node.id: _SHAPE + len(node.label) * _LETTER + (_LOCK if "protected" in node.marks else 0) for node in graph.nodes}
+    columns = [max(NARROWEST, min(WIDEST, round(max(needs[key] for key in layer)))) for layer in layers]
     starts = [sum(columns[:column]) + column * GAP for column in range(len(columns))]
     at = {key: (starts[column], round(heights[key] - top)) for column, layer in enumerate(layers) for key in layer}
     widths = {key: columns[column] for column, layer in enumerate(layers) for key in layer}
     height = max((y for _, y in at.values()), default=0) + ROW if at else 0
     return Placement(at=at, widths=widths, width=max(0, sum(columns) + (len(columns) - 1) * GAP), height=height)
-
-
-def _width(letters: int) -> int:
-    """Room for a shape, so many letters and a lock."""
-    return max(NARROWEST, min(WIDEST, round(_BESIDE + letters * _LETTER)))
 
 
 def _layers(ids: Sequence[str], causes: Neighbours, effects: Neighbours) -> list[list[str]]:

@@ -93,15 +93,42 @@ export function smooth(values, weight) {
   });
 }
 
+// A decimated series holds the lowest and the highest of every bucket: drawn as the band that they span and the line in its middle.
+function banded(values) {
+  const near = values.map((_, index) => values.slice(Math.max(0, index - 1), index + 2).filter(Number.isFinite));
+  const low = near.map((some) => (some.length ? Math.min(...some) : NaN));
+  const high = near.map((some) => (some.length ? Math.max(...some) : NaN));
+  return { low, high, middle: low.map((value, index) => (value + high[index]) / 2) };
+}
+
+function band(each, { low, high }, paint, log) {
+  const held = (value) => (log && value <= 0 ? NaN : value);
+  const rows = each.steps.map((step, index) => [step, held(low[index]), held(high[index])]).filter((row) => row.every(Number.isFinite));
+  return {
+    type: "custom", name: `${each.name} raw`, silent: true, clip: true, z: 1, data: rows, encode: { x: 0, y: [1, 2] }, tooltip: { show: false },
+    renderItem: ({ dataIndexInside }, api) => (dataIndexInside ? null : {
+      type: "polygon",
+      shape: { points: [...rows.map((row) => api.coord([row[0], row[1]])), ...rows.toReversed().map((row) => api.coord([row[0], row[2]]))] },
+      style: { fill: faded(paint, 0.22) },
+    }),
+  };
+}
+
 // Lines of series: the raw one stays visible behind the smoothed one.
 export function lines(series, { log = false, weight = 0, names = true } = {}) {
   const { dim } = theme();
   const all = [];
+  const spans = new Map();
   for (const each of series) {
-    const values = each.values.map(figure).map((value) => (log && value <= 0 ? NaN : value));
+    const raw = each.values.map(figure);
+    const span = each.decimated ? banded(raw) : null;
+    const values = (span ? span.middle : raw).map((value) => (log && value <= 0 ? NaN : value));
     const points = (list) => list.map((value, index) => [each.steps[index], Number.isFinite(value) ? value : null]);
     const paint = colour(each.token);
-    if (weight) all.push({ type: "line", data: points(values), showSymbol: false, silent: true, lineStyle: { color: faded(paint, 0.28), width: 1 }, tooltip: { show: false }, name: `${each.name} raw`, z: 1 });
+    if (span) {
+      spans.set(each.name, span);
+      all.push(band(each, span, paint, log));
+    } else if (weight) all.push({ type: "line", data: points(values), showSymbol: false, silent: true, lineStyle: { color: faded(paint, 0.28), width: 1 }, tooltip: { show: false }, name: `${each.name} raw`, z: 1 });
     all.push({
       type: "line", name: each.name, labelLayout: { moveOverlap: "shiftY" }, data: points(weight ? smooth(values, weight) : values), showSymbol: values.length < 2, symbolSize: 5, sampling: false,
       lineStyle: { color: paint, width: 1.6 }, itemStyle: { color: paint }, z: 2,
@@ -109,13 +136,17 @@ export function lines(series, { log = false, weight = 0, names = true } = {}) {
     });
   }
   const labelled = names && series.length > 1 && series.length <= 8;
+  const told = ({ seriesName, value, dataIndex }) => {
+    const span = spans.get(seriesName);
+    return `${seriesName}  ${number(value[1])}${span ? `  (${number(span.low[dataIndex])} to ${number(span.high[dataIndex])})` : ""}`;
+  };
   return {
     grid: { left: 52, right: labelled ? 84 : 14, top: 12, bottom: 38 },
     xAxis: axis("step", { type: "value", min: "dataMin", max: "dataMax", splitLine: { show: false } }),
     yAxis: axis("", { type: log ? "log" : "value", scale: true, axisLabel: { color: dim, fontSize: 11, formatter: number } }),
     tooltip: tooltip({
       trigger: "axis",
-      formatter: (marks) => [`step ${number(marks[0]?.axisValue)}`, ...marks.filter((mark) => !mark.seriesName.endsWith(" raw")).slice(0, 12).map((mark) => `${mark.seriesName}  ${number(mark.value[1])}`)].join("\n"),
+      formatter: (marks) => [`step ${number(marks[0]?.axisValue)}`, ...marks.filter((mark) => !mark.seriesName.endsWith(" raw")).slice(0, 12).map(told)].join("\n"),
     }),
     series: all,
   };
@@ -150,7 +181,7 @@ export async function series(run, key, points = 800) {
 
 export function decimated(found) {
   const cut = found.find((each) => each.decimated);
-  return cut ? `drawn from ${cut.steps.length.toLocaleString("en")} of ${cut.total.toLocaleString("en")} points` : "";
+  return cut ? `drawn from ${cut.steps.length.toLocaleString("en")} of ${cut.total.toLocaleString("en")} points; the band spans lowest to highest` : "";
 }
 
 export const embedded = (id) => JSON.parse(document.getElementById(id).textContent);

@@ -61,7 +61,7 @@ function keep() {
   history.replaceState(null, "", address.href.replaceAll("%2C", ","));
 }
 
-const [LEAST, MOST, READABLE, MARGIN] = [0.05, 3, 0.64, 16];
+const [LEAST, MOST, READABLE, MARGIN] = [0.05, 3, 0.62, 16];
 const whole = { width: data.width, height: data.height - 14 };
 
 function centre(node) {
