@@ -90,6 +90,7 @@ def test_adding_data_as_json_names_its_version() -> None:
     added = ask("data", "add", "data", "--name", "numbers")
     assert {"name", "version", "commit", "digest"} <= set(added)
     assert (added["name"], added["version"]) == ("numbers", 2), "nothing changed, so no version was made"
+    assert "numbers@2  nothing has changed since then" in call("data", "add", "data", "--name", "numbers").stdout
 
 
 @pytest.mark.usefixtures("project")

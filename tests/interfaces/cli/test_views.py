@@ -10,6 +10,7 @@ from lineal.interfaces.cli.compare import show_comparison
 from lineal.interfaces.cli.dataset_view import show_diff
 from lineal.interfaces.cli.deletion import refusal, show_plan
 from lineal.interfaces.cli.lineage import draw
+from lineal.interfaces.cli.model_view import _judged
 from lineal.interfaces.cli.monitor import show_report
 from lineal.interfaces.cli.output import show
 from lineal.interfaces.cli.run_view import show_run
@@ -17,6 +18,7 @@ from lineal.interfaces.cli.runs import run_table
 from lineal.records.comparison import compare_runs
 from lineal.records.dataset import PathChange, VersionDiff
 from lineal.records.deletion import plan_deletion
+from lineal.records.deployment import Prediction
 from lineal.records.digest import Digest
 from lineal.records.graph import GENERATED, USED, Edge, Graph, Node
 from lineal.records.monitor import Distribution, Drift, MonitorReport, Quality, Window
@@ -25,6 +27,15 @@ from lineal.workspace.interface import Workspace
 
 NOWHERE = cast("Workspace", None)
 DIGEST = Digest("blake3:" + "ab" * 32)
+
+
+@pytest.mark.parametrize(
+    ("output", "truth", "said"),
+    [("late", "late", "right"), (1, 0, "wrong"), (True, False, "wrong"), (150.5, 140, "off by 10.5"), ("late", None, "wrong")],
+)
+def test_an_answer_is_judged_by_what_it_is(output: Any, truth: Any, said: str) -> None:
+    known: dict[str, Any] = {"id": "p", "deployment": "d", "model": "m@1", "event_at": 0, "recorded_at": 0, "inputs": {}}
+    assert _judged(Prediction(**known, output=output, truth=truth)) == said
 
 
 def a_run(identifier: str = "3f2a" * 8, **fields: Any) -> Run:

@@ -29,14 +29,19 @@ def data() -> None:
 
 
 @data.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path, readable=False))
 @click.option("--name", default="", help="The dataset's name; made from the path unless given.")
 @click.option("-m", "--message", default="", help="What this version is.")
 @click.option("--md5", is_flag=True, help="Record MD5 of every file, too.")
 @click.option("--source", metavar="URL", default="", help="Where the data comes from.")
 @json_option
 def add(*, path: Path, name: str, message: str, md5: bool, source: str, as_json: bool) -> None:
-    """Add a file or a folder as the next version of a dataset; nothing is written twice."""
+    """Add a file or a folder as the next version of a dataset; nothing is written twice.
+
+    Where nothing has changed since the latest version, that one is given. A file .linealignore in the folder says what to leave out, in
+    gitignore's grammar.
+    """
+    began = now_us()
     with progress() as report:
         version = workspace().datasets.add(path, name=name, message=message, md5=md5, source=source, progress=report)
     if as_json:
@@ -44,7 +49,10 @@ def add(*, path: Path, name: str, message: str, md5: bool, source: str, as_json:
 
         print_document({**document(version), "version": version.number, "reference": version.reference})
         return
-    show(styled(visible(version.reference), "bold"), facts(version_facts(version)))
+    head = styled(visible(version.reference), "bold")
+    if version.created_at < began:
+        head.append("  nothing has changed since then", style="dim")
+    show(head, facts(version_facts(version)))
     what_next(f"lineal data log {visible(version.name)}", "lineal run -- python train.py")
 
 
@@ -144,7 +152,7 @@ def _ends(space: Workspace, before: str, after: str) -> tuple[str, str]:
 
 @data.command()
 @reference_argument("ref")
-@click.argument("target", required=False, type=click.Path(path_type=Path))
+@click.argument("target", required=False, type=click.Path(path_type=Path, readable=False))
 @json_option
 def checkout(*, ref: str, target: Path | None, as_json: bool) -> None:
     """Write a version's files to TARGET, or back to where the dataset lies."""

@@ -68,7 +68,7 @@ def undeploy(*, name: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
-@click.argument("file", metavar="FILE.csv", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE.csv", type=click.Path(path_type=Path, readable=False))
 @json_option
 def truth(*, name: str, file: Path, as_json: bool) -> None:
     """Add true outcomes: a CSV with the columns prediction_id and label."""
@@ -76,7 +76,8 @@ def truth(*, name: str, file: Path, as_json: bool) -> None:
     if as_json:
         print_document(receipt)
         return
-    say(f"{count(receipt.accepted, 'outcome')} accepted" + (f", {receipt.replaced:,} of them in place of earlier ones" if receipt.replaced else ""))
+    known = [(receipt.replaced, "in place of earlier ones"), (receipt.unchanged, "known before")]
+    say(", ".join([f"{count(receipt.accepted, 'outcome')} accepted", *(f"{number:,} of them {how}" for number, how in known if number)]))
     if receipt.unknown:
         some = ", ".join(map(visible, receipt.unknown_examples))
         show(styled(f"left out, because no prediction has them: {count(receipt.unknown, 'id')}, such as {some}", "yellow"))

@@ -100,9 +100,18 @@ def _answer(prediction: Prediction) -> str:
 def _truth(prediction: Prediction) -> str:
     if prediction.truth is None:
         return "not known"
-    judged = "right" if prediction.truth == prediction.output else "wrong"
     late = f", known after {duration(prediction.truth_at - prediction.event_at)}" if prediction.truth_at else ""
-    return f"{value(prediction.truth)} ({judged}{late})"
+    return f"{value(prediction.truth)} ({_judged(prediction)}{late})"
+
+
+def _judged(prediction: Prediction) -> str:
+    """How an answer compares with the truth; a number with a fraction is never simply wrong."""
+    if prediction.truth == prediction.output:
+        return "right"
+    both = (prediction.output, prediction.truth)
+    if any(isinstance(item, float) for item in both) and not any(isinstance(item, bool | str) or item is None for item in both):
+        return f"off by {number(float(prediction.output) - float(prediction.truth))}"
+    return "wrong"
 
 
 def _show_trace(space: Workspace, prediction: Prediction) -> None:

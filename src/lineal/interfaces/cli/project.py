@@ -14,7 +14,7 @@ STATE_STYLES = {"works": "green", "limited": "yellow", "missing": "red"}
 
 
 @click.command()
-@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, readable=False))
 @click.option("--name", default="", help="The project's name; the folder's name unless given.")
 def init(folder: Path, name: str) -> None:
     """Make a folder a Lineal project.
