@@ -2,11 +2,13 @@ import ast
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from lineal.bootstrap.compose import create_workspace
 from lineal.main import COMMANDS, DAILY, PROVE, SHIP, program
 
 NAMES = (
@@ -39,6 +41,17 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "demo"])
 def test_the_help_of_a_command_imports_nothing_heavy(name: str) -> None:
     assert not {"sqlalchemy", "numpy", "starlette"} & imported_by(name, "--help")
+
+
+def test_everyday_commands_import_what_they_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_workspace(tmp_path).close()
+    monkeypatch.chdir(tmp_path)
+    ran = imported_by("run", "--", "true")
+    assert "lineal.workspace.ingest" in ran
+    assert not {"numpy", "alembic", "starlette", "httpx", "rich"} & ran
+    listed = imported_by("runs")
+    assert "lineal.ledger.runs" in listed
+    assert not {"numpy", "alembic", "starlette", "httpx", "blake3", "lineal.workspace.collection", "lineal.store.repository"} & listed
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
