@@ -163,6 +163,13 @@ def test_a_command_in_a_folder_of_the_project_runs_there_again(bench: Bench) -> 
     assert (found.verdict, found.evidence.outputs[0].path) == (Verdict.IDENTICAL, "work/out/sum.csv")
 
 
+def test_a_folder_that_was_empty_is_there_again(bench: Bench) -> None:
+    bench.write("plot.py", "open('plots/new/roc.txt', 'w').write('x')\n")
+    bench.commit()
+    (bench.folder / "plots/new").mkdir(parents=True)
+    assert bench.again(bench.run("plot.py")).verdict is Verdict.IDENTICAL
+
+
 def test_rows_in_another_order_are_told_apart_from_other_rows(bench: Bench) -> None:
     shuffle = "import random\nhead, *rows = open('data/a.csv').read().splitlines()\nrandom.shuffle(rows)\n"
     bench.write("data/a.csv", "id\n" + "".join(f"{n}\n" for n in range(50)))

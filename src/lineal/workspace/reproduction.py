@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -23,7 +24,7 @@ from lineal.workspace.evidence import compare_environments, compare_outputs, com
 from lineal.workspace.interface import Datasets, Progress, silent
 from lineal.workspace.references import resolve
 from lineal.workspace.rerun import Errand, send
-from lineal.workspace.restoring import Substitutes, restore_code, restore_inputs
+from lineal.workspace.restoring import Substitutes, exact_path, restore_code, restore_inputs
 from lineal.workspace.site import Site
 
 _FINISH_SECONDS = 3600.0  # the rerun's files are digested before its checkout is removed
@@ -138,6 +139,14 @@ def _chain(site: Site, runs: RecordedRuns, run: Run, instead: Mapping[str, str])
     return steps
 
 
+def _make_folders_of_outputs(run: Run, project: Path) -> None:
+    """Makes the folders that the outputs lay in: a program may count on one that was empty, and git keeps no empty folders."""
+    for use in run.outputs:
+        if use.root == "project":
+            with contextlib.suppress(OSError):  # a file has the place: that is the program's own matter
+                os.makedirs(os.path.dirname(os.path.join(os.fsencode(project), exact_path(use))), exist_ok=True)
+
+
 def _rerun(workplace: _Workplace, run: Run, instead: Substitutes, progress: Progress) -> _Step:
     site, runs, datasets = workplace.site, workplace.runs, workplace.datasets
     with _scratch() as (scratch, fresh):
@@ -148,6 +157,7 @@ def _rerun(workplace: _Workplace, run: Run, instead: Substitutes, progress: Prog
         progress("restoring the data", 0, 0)
         missing += [f"the secret in {word!r}" for word in run.command if _REDACTED in word]
         missing += restore_inputs(site.store, datasets, run, project=fresh / inner, instead=instead)
+        _make_folders_of_outputs(run, fresh / inner)
         folder = _folder(run)
         if not folder.is_absolute():
             (fresh / inner / folder).mkdir(parents=True, exist_ok=True)
