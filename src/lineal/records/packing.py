@@ -26,8 +26,10 @@ def packable(value: Any, extension: Callable[[int, bytes], Any]) -> Any:
     >>> packable({"depth": (3, 4)}, lambda code, data: (code, data))
     {'depth': [3, 4]}
     """
-    if value is None or isinstance(value, bool | float | bytes):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, float | bytes):  # of these very types: encoders refuse classes below them, such as numpy.float64
+        return float(value) if isinstance(value, float) else bytes(value)
     if isinstance(value, int):
         return int(value) if _SMALLEST <= value <= _LARGEST else extension(BIG_INTEGER, str(int(value)).encode())
     if isinstance(value, str):

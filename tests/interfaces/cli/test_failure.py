@@ -54,6 +54,13 @@ def test_json_behind_the_double_dash_is_the_commands_own(tmp_path: Path, monkeyp
     assert (done.exit_code, done.stdout) == (125, "")
 
 
+def test_a_group_alone_shows_its_help_and_no_error() -> None:
+    for words in ([], ["data"]):
+        done = CliRunner().invoke(program(), words)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert done.stderr.startswith("Usage: ")
+
+
 @pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 6), (errno.EDQUOT, 6), (errno.EACCES, 4), (errno.EROFS, 4)])
 def test_room_and_rights_are_told_in_words(number: int, code: int) -> None:
     done = CliRunner().invoke(failing(OSError(number, os.strerror(number), "/some/file")), ["fail"])

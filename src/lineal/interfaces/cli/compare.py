@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lineal.records.comparison import Comparison
 
 SECTIONS = ("metrics", "params", "inputs", "code", "environment")
-TITLES = {"params": "Parameters"}
+TITLES = {"params": "Parameters that differ", "code": "Code that differs", "environment": "Environment that differs"}
 MOST_ROWS = 40
 
 
@@ -63,7 +63,7 @@ def _show_differences(found: Comparison, section: str) -> None:
     made = table("", *_columns(found))
     for key in differing[:MOST_ROWS]:
         add_row(made, [visible(key), *(_cell(section, item) for item in rows[key])])
-    show(heading(f"{TITLES.get(section, section.capitalize())} that differ"), made)
+    show(heading(TITLES.get(section, f"{section.capitalize()} that differ")), made)
     if len(differing) > MOST_ROWS:
         show(styled(f"and {len(differing) - MOST_ROWS} more", "dim"))
 

@@ -37,6 +37,9 @@ def guarded(call: Callable[[], Any], *, as_json: bool) -> int:
         return INTERRUPTED
     except (BrokenPipeError, ReaderGone):
         return _leave_pipe()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except (click.ClickException, LinealError, OSError) as error:
         return _report(error, as_json=as_json)
     return result if isinstance(result, int) else 0

@@ -91,7 +91,15 @@ def _show_files(title: str, files: Sequence[FileUse]) -> None:
         role = f"{use.role} (guessed)" if use.role and use.role_origin == "guessed" else use.role
         note = use.note or ("" if use.restorable else "not restorable")
         add_row(
-            made, [visible(use.path), size(use.size), short_id(use.digest or "") or "pending", visible(role), visible(use.dataset), visible(note)]
+            made,
+            [
+                visible(use.path),
+                size(use.size),
+                short_id(use.digest or "") or (DASH if use.note else "pending"),
+                visible(role),
+                visible(use.dataset),
+                visible(note),
+            ],
         )
     show(heading(title), made)
     if len(files) > MOST_FILES:
