@@ -13,6 +13,7 @@ from lineal.errors import InvalidInput, InvalidState
 from lineal.records import journal
 from lineal.records.location import Location
 from lineal.records.model import Signature
+from lineal.records.redaction import Redactor
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class JournalRecorder:
         models: folder that recorded models are written below.
         save_model: writes an estimator into a folder.
         locate: the location of an absolute path, for models.
+        redactor: takes secrets out of parameters, tags and notes.
         finish: called once with the exit code when the run ends in the process that began it; it writes what closes the run.
     """
 
@@ -66,6 +68,7 @@ class JournalRecorder:
         save_model: Callable[[Any, Any, Path], SavedFiles],
         locate: Callable[[bytes], Location],
         finish: Callable[[int], None],
+        redactor: Redactor | None = None,
     ) -> None:
         self._writer = writer
         self._point = writer.point
@@ -76,6 +79,7 @@ class JournalRecorder:
         self._save_model = save_model
         self._locate = locate
         self._finish = finish
+        self._redactor = redactor or Redactor()
         self._pid = os.getpid()
         self._ended = False
 
@@ -99,12 +103,12 @@ class JournalRecorder:
         overridden = key in self._overrides
         value = as_type_of(default, self._overrides[key]) if overridden else default
         self._unused.discard(key)
-        self._append(journal.PARAMS, values={key: value}, origin="override" if overridden else "recorded")
+        self._append(journal.PARAMS, values={key: self._redactor.value(key, value)}, origin="override" if overridden else "recorded")
         return cast("T", value)
 
     def params(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Records parameters as they are."""
-        self._append(journal.PARAMS, values=values, origin="recorded")
+        self._append(journal.PARAMS, values=self._redactor.value("", values), origin="recorded")
         return values
 
     def log(self, values: Mapping[str, float], step: int | None) -> None:
@@ -136,12 +140,12 @@ class JournalRecorder:
 
     def tag(self, key: str, value: str) -> str:
         """Records a tag."""
-        self._append(journal.TAGS, values={str(key): str(value)})
+        self._append(journal.TAGS, values={str(key): str(self._redactor.value(str(key), str(value)))})
         return value
 
     def note(self, text: str) -> str:
         """Records a note; the last one stands."""
-        self._append(journal.NOTE, text=str(text))
+        self._append(journal.NOTE, text=self._redactor.text(str(text)))
         return text
 
     def input(self, path: str, role: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 REDACTED = "[redacted]"
 _MARK = REDACTED.encode()
@@ -92,6 +93,22 @@ class Redactor:
     def text(self, text: str) -> str:
         """The text without secrets."""
         return self.data(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+    def value(self, name: str, value: Any) -> Any:
+        """A recorded value without what is secret in it: all of it where its name says so, else the secrets in its texts.
+
+        >>> Redactor().value("args", {"hf_token": "abc", "lr": 0.1, "urls": ["http://me:pw@host/x"], "use_token": True})
+        {'hf_token': '[redacted]', 'lr': 0.1, 'urls': ['http://[redacted]@host/x'], 'use_token': True}
+        """
+        if value is None or isinstance(value, bool) or value == "":
+            return value
+        if is_secret_name(name):
+            return REDACTED
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {key: self.value(str(key), item) for key, item in value.items()}
+        return [self.value("", item) for item in value] if isinstance(value, list | tuple) else value
 
     def arguments(self, command: Sequence[str]) -> tuple[str, ...]:
         """A command's words without secrets: also the word after an option with a secret-looking name."""

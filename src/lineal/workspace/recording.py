@@ -227,6 +227,7 @@ def _recorder(site: Site, writer: JournalWriter, *, working: Path, overrides: Ma
         save_model=save,
         locate=place,
         finish=finish,
+        redactor=process_redactor(),
     )
 
 

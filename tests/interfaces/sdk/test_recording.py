@@ -147,6 +147,26 @@ def test_a_forked_process_goes_on_recording_into_the_run(studio: Studio) -> None
     assert [use.path for use in run.outputs] == ["child.txt"]
 
 
+def test_secrets_that_a_script_records_are_taken_out_and_given_back(studio: Studio) -> None:
+    (run,) = studio.play(
+        """
+        import lineal
+        with lineal.run("keys") as run:
+            assert run.param("api_key", "abc") == "abc"
+            assert run.params({"hf": {"hf_token": "abc"}, "db": "postgres://me:abc@host/db", "max_tokens": 5})["hf"] == {"hf_token": "abc"}
+            run.tag("password", "abc")
+            run.note("see https://me:abc@host/")
+        """
+    )
+    assert {key: param.value for key, param in run.params.items()} == {
+        "api_key": "[redacted]",
+        "hf": {"hf_token": "[redacted]"},
+        "db": "postgres://[redacted]@host/db",
+        "max_tokens": 5,
+    }
+    assert (run.tags, run.note) == ({"password": "[redacted]"}, "see https://[redacted]@host/")
+
+
 def test_a_forked_process_ends_at_once_after_a_run_of_its_own(studio: Studio) -> None:
     outer, inner = studio.play(
         """
