@@ -102,8 +102,8 @@ function banded(values) {
 }
 
 function band(each, { low, high }, paint, log) {
-  const held = (value) => (log && value <= 0 ? NaN : value);
-  const rows = each.steps.map((step, index) => [step, held(low[index]), held(high[index])]).filter((row) => row.every(Number.isFinite));
+  const floor = Math.min(...[...low, ...high].filter((value) => value > 0)); // a log scale has no place for what lies below
+  const rows = each.steps.map((step, index) => [step, log ? Math.max(floor, low[index]) : low[index], log && high[index] <= 0 ? NaN : high[index]]).filter((row) => row.every(Number.isFinite));
   return {
     type: "custom", name: `${each.name} raw`, silent: true, clip: true, z: 1, data: rows, encode: { x: 0, y: [1, 2] }, tooltip: { show: false },
     renderItem: ({ dataIndexInside }, api) => (dataIndexInside ? null : {

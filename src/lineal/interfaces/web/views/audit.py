@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
@@ -15,7 +16,7 @@ from lineal.interfaces.web.searching import typed
 EVENTS = 100
 STRIDE = 500
 FARTHEST = 20_000
-_BACK = ("undeleted", "restored")
+_GONE, _BACK = ".deleted", ".undeleted"
 
 
 def audit_page(visit: Visit) -> Page:
@@ -33,7 +34,7 @@ def audit_page(visit: Visit) -> Page:
         "filtered": any(words.values()),
         "older": with_query("/audit", {**words, "before": at}) if at else "",
         "before": before,
-        "deleted": _still_deleted(shown),
+        "deleted": _still_deleted(visit, shown),
     }
     return Page(template="audit.html", title="Audit", rail="audit", value={"events": shown}, context=context)
 
@@ -52,13 +53,17 @@ def _matching(visit: Visit, *, subject: str, action: str, actor: str, before: in
     return found, before
 
 
-def _still_deleted(events: list[dict[str, Any]]) -> set[int]:
-    """The deletions that nothing newer on the page took back."""
-    latest: dict[str, dict[str, Any]] = {}
-    for event in events:
-        if str(event["action"]).endswith(("deleted", *_BACK)):
-            latest.setdefault(str(event["subject"]), event)
-    return {int(event["sequence"]) for event in latest.values() if str(event["action"]).endswith(".deleted")}
+def _still_deleted(visit: Visit, shown: list[dict[str, Any]]) -> set[int]:
+    """The shown deletions that nothing took back since, whatever the page leaves out."""
+    subjects = dict.fromkeys(str(event["subject"]) for event in shown if str(event["action"]).endswith(_GONE))
+    latest = (_latest(visit, subject) for subject in subjects)
+    return {int(event["sequence"]) for event in latest if str(event["action"]).endswith(_GONE)}
+
+
+def _latest(visit: Visit, subject: str) -> Mapping[str, Any]:
+    """The last that was said of a thing's being deleted or not."""
+    events = visit.workspace.audit.events(subject=subject, limit=STRIDE)
+    return next(event for event in events if str(event["action"]).endswith((_GONE, _BACK)))
 
 
 def search_page(visit: Visit) -> Page | Response:
