@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -238,6 +239,47 @@ def test_a_damaged_journal_gives_its_sound_part_and_a_warning_and_blocks_nothing
     assert any("damaged" in warning for warning in run.warnings)
     assert get(site, "c" * 32).status is RunStatus.FINISHED
     assert ingest(site) in {0, 1}
+
+
+def killed(site: Site, *, change: Callable[[Path], None]) -> Run:
+    """A run whose process was killed, with its journal changed afterwards, as the next reader finds it."""
+    code = """
+        import os, sys
+        from pathlib import Path
+        from lineal.capture.journal import JournalWriter
+        begin = {"name": "killed", "command": ["x"], "attempt": 1}
+        writer = JournalWriter(Path(sys.argv[1]), run=sys.argv[2], project=sys.argv[3], clock=lambda: 1, entropy=os.urandom, role="owner", begin=begin)
+        for step in range(100):
+            writer.point({"loss": 1.0}, step)
+            if step % 10 == 9:
+                writer.flush()
+        os.kill(os.getpid(), 9)
+    """
+    folder = site.layout.journals / ("b" * 32)
+    folder.mkdir(parents=True)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(folder), folder.name, site.project_id], check=False)
+    (path,) = journal_paths(folder)
+    change(path)
+    ingest(site)
+    return get(site, folder.name)
+
+
+def test_a_killed_run_with_a_damaged_journal_has_crashed(site: Site) -> None:
+    def flip(path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+
+    run = killed(site, change=flip)
+    assert run.status is RunStatus.CRASHED
+    assert 0 < run.metrics["loss"].points < 100
+    assert any("damaged" in warning for warning in run.warnings)
+
+
+def test_a_killed_run_says_that_its_journal_breaks_off(site: Site) -> None:
+    run = killed(site, change=lambda path: os.truncate(path, path.stat().st_size - 1))
+    assert (run.status, run.metrics["loss"].points) == (RunStatus.CRASHED, 90)
+    assert any("breaks off" in warning for warning in run.warnings)
 
 
 def test_a_torn_end_waits_for_the_rest(site: Site) -> None:

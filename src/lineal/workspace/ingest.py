@@ -290,12 +290,17 @@ def _remove_if_complete(site: Site, folder: Path) -> None:
 
 
 def _keep_damaged(site: Site, folder: Path, known: _Known) -> None:
-    """Puts aside journals that were not read to their end, for `lineal fsck` and whoever wants to look."""
+    """Puts aside journals that were not read to their end, for whoever wants to look, and says so where it was not said before."""
     for path in journal_paths(folder):
         if path.stat().st_size > known.offsets.get(path.stem, 0):
             aside = site.layout.state / "damaged" / folder.name
             aside.mkdir(parents=True, exist_ok=True)
             path.replace(aside / path.name)
+            if path.stem not in known.done:
+                with site.ledger.write() as connection:
+                    add_warnings(
+                        connection, folder.name, [f"journal {path.name} breaks off in its last entry: what was recorded just before is lost."]
+                    )
 
 
 def _tell(connection: Connection, site: Site, run_id: str, action: str) -> None:

@@ -100,6 +100,8 @@ def file_entries(path: Path, start: int, end: int) -> Iterator[dict[str, Any]]:
             start = behind
             if entry["k"] in {journal.FILE, journal.MODEL}:
                 yield entry
+            if behind == end:
+                return  # what follows may be damaged
         if start == before:
             return
 
