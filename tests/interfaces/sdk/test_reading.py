@@ -43,6 +43,7 @@ def test_runs_are_found_and_shown_as_a_table(project: Path) -> None:
     again = lineal.get(f"run:{found[0].id}")
     assert again.name == "train"
     assert repr(found) == "<1 of 1 runs>"
+    assert repr(found[0]) == f"<run {found[0].id[:8]} train, finished>"
 
 
 def test_a_dataset_is_read_without_a_checkout(project: Path) -> None:
@@ -53,6 +54,7 @@ def test_a_dataset_is_read_without_a_checkout(project: Path) -> None:
     assert isinstance(version, FoundDataset)
     assert list(version.to_pandas()["y"]) == [2, 4]
     assert version.paths() == ["a.csv"]
+    assert repr(version) == "<dataset numbers@1, 1 file>"
     (project / "data/b.txt").write_text("no table")
     lineal.open_workspace().datasets.add(Path("data"), name="numbers")
     newest = lineal.get("data:numbers@2")

@@ -31,11 +31,18 @@ class Found(Generic[Record]):
         return getattr(self.record, name)
 
     def __repr__(self) -> str:
+        return f"<{self._title()}>"
+
+    def _title(self) -> str:
+        """What it is, in a few words: a notebook shows this; every field is in ``record``."""
         return repr(self.record)
 
 
 class FoundRun(Found[Run]):
     """A run. ``params`` maps names to values, ``metrics`` to last values; the details are in ``record``."""
+
+    def _title(self) -> str:
+        return f"run {self.record.id[:8]} {self.record.name}, {self.record.status.value}"
 
     @property
     def params(self) -> dict[str, Any]:
@@ -73,6 +80,9 @@ class FoundRun(Found[Run]):
 class FoundDataset(Found[DatasetVersion]):
     """A version of a dataset."""
 
+    def _title(self) -> str:
+        return f"dataset {self.record.reference}, {self.record.files} file{'' if self.record.files == 1 else 's'}"
+
     def paths(self, prefix: str = "") -> list[str]:
         """The paths in it."""
         import os
@@ -106,6 +116,9 @@ class FoundDataset(Found[DatasetVersion]):
 class FoundModel(Found[ModelVersion]):
     """A version of a model."""
 
+    def _title(self) -> str:
+        return f"model {self.record.reference}, {self.record.format}"
+
     def export(self, folder: str) -> str:
         """Writes the model with its manifest into a folder."""
         from pathlib import Path
@@ -115,6 +128,9 @@ class FoundModel(Found[ModelVersion]):
 
 class FoundDeployment(Found[Deployment]):
     """A deployment."""
+
+    def _title(self) -> str:
+        return f"deployment {self.record.name} of {self.record.model}, {self.record.status.value}"
 
     def to_pandas(self, *, limit: int = 1000) -> pd.DataFrame:
         """The newest captured predictions, one row each: ``id model event_at recorded_at output score truth`` and the features."""
