@@ -130,11 +130,21 @@ def test_a_model_goes_from_its_run_to_production_by_buttons(project: tuple[Path,
     assert page.input_value("#deploy [name=name]") == "cottage-price"
 
 
+def deployed(base: str) -> str:
+    """The service's address. Where the test that deploys by buttons runs in another process, it is deployed by the API."""
+    if not httpx.get(f"{base}/api/v1/deployments").json()["deployments"]:
+        run = httpx.get(f"{base}/api/v1/runs?where=name = train").json()["runs"][0]["id"]
+        httpx.post(f"{base}/api/v1/models", json={"run": run, "name": "cottage"}, timeout=30).raise_for_status()
+        wanted = {"model": "cottage@1", "name": "cottage-price", "skip_drift": ["x0"]}
+        httpx.post(f"{base}/api/v1/deployments", json=wanted, timeout=60).raise_for_status()
+    return str(httpx.get(f"{base}/api/v1/deployments/cottage-price").json()["url"])
+
+
 @pytest.fixture(scope="module")
 def judged(project: tuple[Path, str]) -> str:
     """The base address, once the service has answered for two months and most of the truth is known."""
     _, base = project
-    url = httpx.get(f"{base}/api/v1/deployments/cottage-price").json()["url"]
+    url = deployed(base)
     chance, truths = random.Random(1), []
     for batch in range(BATCHES):
         houses = [house(chance) for _ in range(60)]

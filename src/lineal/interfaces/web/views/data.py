@@ -46,6 +46,7 @@ def _version(visit: Visit, reference: str) -> Page:
         "version": version,
         "entries": shown,
         "more": more,
+        "tables": _tables(version),
         "prefix": prefix,
         "after": after,
         "before": _before(visit, version),
@@ -53,6 +54,17 @@ def _version(visit: Visit, reference: str) -> Page:
         "strip": strip(visit.workspace, f"data:{version.reference}"),
     }
     return Page(template="version.html", title=version.reference, rail="data", value={"version": version, "entries": shown}, context=context)
+
+
+def _tables(version: DatasetVersion) -> list[tuple[Any, list[str], int]]:
+    """The tables of a version by their columns: those alike are said once, with their paths and all their rows."""
+    found: dict[str, tuple[Any, list[str], int]] = {}
+    for path, table in version.schema.items():
+        columns = table.get("columns") or ()
+        if columns:
+            first, paths, rows = found.get(repr(columns), (columns, [], 0))
+            found[repr(columns)] = (first, [*paths, path], rows + int(table.get("rows") or 0))
+    return list(found.values())
 
 
 def diff_page(visit: Visit) -> Page:
