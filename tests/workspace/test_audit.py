@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import delete, update
 
+from lineal.errors import Integrity
 from lineal.ledger import schema
 from lineal.records.dataset import VerifyReport
 from lineal.records.frames import JOURNAL, TRUTHS, frame, head
@@ -122,3 +124,18 @@ def test_damaged_truths_are_found_beside_their_deployment(site: Site, facts: Any
     (folder / "truths.log").write_bytes(head(TRUTHS) + b"\x05\x00\x00\x00zzzzhello" + frame(b"later"))
     (text,) = damage(audit_of(site).check())["truths"]
     assert text.startswith("live: ")
+
+
+@pytest.mark.parametrize("lose", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")], ids=["missing", "empty"])
+def test_a_lost_ledger_is_not_taken_for_a_new_project(site: Site, lose: Callable[[Path], object]) -> None:
+    with_dataset(site)
+    assert site.layout.ledger_made.exists()
+    site.close()
+    for beside in site.layout.state.glob("ledger.db-*"):
+        beside.unlink()
+    lose(site.layout.ledger)
+    with pytest.raises(Integrity) as caught:
+        _ = site.ledger
+    assert caught.value.kind == "lost-ledger"
+    assert audit_of(site).rebuild() == ("data:numbers@1",)
+    assert damage(audit_of(site).check()) == {}

@@ -60,6 +60,7 @@ class LocalAudit:
         from lineal.store.repository import Repository
         from lineal.workspace.projection import project_all
 
+        self._site.give_up_lost_ledger()
         progress("index", 0, 0)
         Repository.mend_index(self._site.layout.store)
         progress("datasets", 0, 0)

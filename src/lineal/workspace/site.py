@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lineal.errors import Integrity
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -45,6 +47,11 @@ class Layout:
         return self.state / "ledger.db"
 
     @property
+    def ledger_made(self) -> Path:
+        """Is there once the project has a ledger in this folder: tells a lost one from one not begun."""
+        return self.state / "ledger.made"
+
+    @property
     def store(self) -> Path:
         """Packs, indexes and refs."""
         return self.state / "store"
@@ -68,6 +75,13 @@ class Layout:
     def temporary(self) -> Path:
         """Scratch space on the same file system."""
         return self.state / "tmp"
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def system_clock() -> int:
@@ -110,10 +124,30 @@ class Site:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The facts."""
+        """The facts.
+
+        Raises:
+            Integrity: kind ``lost-ledger``, if this project had a ledger and its file is gone or empty. A new one in its place would know
+                of no deployment, and so protect nothing.
+        """
         from lineal.ledger.database import Ledger
 
-        return Ledger.open(self.ledger_url)
+        local = self.ledger_url.startswith("sqlite")
+        if local and self.layout.ledger_made.exists() and not _has_content(self.layout.ledger):
+            raise Integrity(
+                f"the ledger of project {self.project} is gone: {self.layout.ledger} is missing or empty",
+                kind="lost-ledger",
+                hint="Put it back from a backup; or begin a new one, which knows the datasets only, with: lineal fsck --rebuild",
+            )
+        opened = Ledger.open(self.ledger_url)
+        if local and not self.layout.ledger_made.exists() and _has_content(self.layout.ledger):
+            self.layout.ledger_made.touch()
+        return opened
+
+    def give_up_lost_ledger(self) -> None:
+        """Lets a new ledger begin where the old one is gone; does nothing where it is there."""
+        if not _has_content(self.layout.ledger):
+            self.layout.ledger_made.unlink(missing_ok=True)
 
     @cached_property
     def store(self) -> Repository:
