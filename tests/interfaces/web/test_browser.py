@@ -203,7 +203,11 @@ def test_the_graph_selects_centres_and_unfolds(wide: Any) -> None:
     assert page.locator("#graph .edges .lit").count() == 5
     many = page.locator("#graph .box.many").first
     many.dispatch_event("click")
-    page.wait_for_selector("#facts >> text=Unfold")
+    folded = page.locator("#graph .box").count()
+    page.click("#facts >> text=Unfold")
+    page.wait_for_url("**unfold=*")
+    assert "focus=data" in page.url
+    assert page.locator("#graph .box").count() > folded
     page.locator("#graph .box", has_text="prepare").dblclick()
     page.wait_for_url("**focus=run*")
     assert page.locator("#graph .box.focus").count() == 1

@@ -20,7 +20,7 @@ from lineal.bootstrap.compose import open_workspace
 from lineal.capture.journal import JournalWriter
 from lineal.records import journal
 
-pytestmark = pytest.mark.real("chromium")
+pytestmark = [pytest.mark.real("chromium"), pytest.mark.xdist_group("cottages")]
 MANY = 450
 WIDTHS = (1280, 400)
 BATCHES = 12

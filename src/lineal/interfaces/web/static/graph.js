@@ -194,9 +194,9 @@ function column(here, way) {
 
 function address(node) {
   const to = new URL(location.href);
-  to.searchParams.set("focus", node.reference);
   to.searchParams.delete("view");
-  if (node.detail.count) to.searchParams.set("unfold", [...new Set([...(to.searchParams.get("unfold") || "").split(",").filter(Boolean), node.id])].join(","));
+  if (!node.detail.count) to.searchParams.set("focus", node.reference); // what is unfolded stays among what was there
+  else to.searchParams.set("unfold", [...new Set([...(to.searchParams.get("unfold") || "").split(",").filter(Boolean), node.id])].join(","));
   return to.href;
 }
 
