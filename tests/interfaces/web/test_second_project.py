@@ -20,8 +20,8 @@ from lineal.bootstrap.compose import open_workspace
 from lineal.capture.journal import JournalWriter
 from lineal.records import journal
 
-pytestmark = [pytest.mark.real("chromium"), pytest.mark.xdist_group("cottages")]
-MANY = 450
+pytestmark = pytest.mark.real("chromium")
+MANY = 2000
 WIDTHS = (1280, 400)
 BATCHES = 12
 TRAIN = """
