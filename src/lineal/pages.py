@@ -96,8 +96,6 @@ async def _serve(app: Starlette, port: int, project: str) -> None:
     address = f"http://{ADDRESS}:{port}"
     click.echo(f"{project}: {address}")
     click.echo("Ctrl-C stops it", err=True)
-    if sys.stdout.isatty():
-        await loop.run_in_executor(None, click.launch, address)
     await serving
 
 

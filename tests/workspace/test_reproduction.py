@@ -189,7 +189,7 @@ def test_an_input_whose_bytes_were_not_kept_leaves_it_open(bench: Bench) -> None
     assert any("data/a.csv" in path for path in found.evidence.missing_inputs)
 
 
-def test_an_input_outside_the_project_must_be_what_it_was(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_input_outside_the_project_is_given_as_it_was(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> None:
     outside = tmp_path_factory.mktemp("outside") / "a.csv"
     outside.write_text(TABLE)
     bench.write("far.py", f"text = open({str(outside)!r}).read()\nopen('o.csv','w').write(text)\n")
@@ -197,6 +197,9 @@ def test_an_input_outside_the_project_must_be_what_it_was(bench: Bench, tmp_path
     run = bench.run("far.py", inputs=(str(outside),))
     assert bench.again(run).verdict is Verdict.IDENTICAL
     outside.write_text("id,value\n")
+    assert bench.again(run).verdict is Verdict.IDENTICAL
+    assert outside.read_text() == "id,value\n"
+    outside.unlink()
     found = bench.again(run)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "outside the project" in found.evidence.missing_inputs[0]

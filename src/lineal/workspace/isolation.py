@@ -26,13 +26,14 @@ _MS_REC = 0x4000
 _MS_PRIVATE = 0x40000
 
 
-def enter_namespace(*, hide: Path, behind: Path, keep: Mapping[Path, Path]) -> None:
+def enter_namespace(*, hide: Path, behind: Path, keep: Mapping[Path, Path], instead: Mapping[Path, Path] | None = None) -> None:
     """Puts ``behind`` in the place of ``hide`` for this process and everything it starts.
 
     Call it in a process with one thread, and use no path inside ``hide`` that was opened before.
 
     Args:
         keep: folders inside ``hide`` that stay readable, each with an empty folder outside that holds it meanwhile.
+        instead: files outside ``hide``, each with the file that lies in its place.
 
     Raises:
         OSError: if the system does not allow it; this process may then be in a namespace in which nothing is hidden.
@@ -45,6 +46,8 @@ def enter_namespace(*, hide: Path, behind: Path, keep: Mapping[Path, Path]) -> N
     _mount("none", Path("/"), _MS_REC | _MS_PRIVATE)
     for folder, holder in keep.items():
         _mount(folder, holder, _MS_BIND | _MS_REC)
+    for path, content in (instead or {}).items():
+        _mount(content, path, _MS_BIND)
     _mount(behind, hide, _MS_BIND | _MS_REC)
     for folder, holder in keep.items():
         folder.mkdir(parents=True, exist_ok=True)

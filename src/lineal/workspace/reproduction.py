@@ -22,9 +22,10 @@ from lineal.records.run import Run, RunStatus
 from lineal.records.verdict import Evidence, Reproduction, verdict
 from lineal.workspace.evidence import compare_environments, compare_outputs, compare_summaries
 from lineal.workspace.interface import Datasets, Progress, silent
+from lineal.workspace.isolation import NAMESPACE
 from lineal.workspace.references import resolve
 from lineal.workspace.rerun import Errand, send
-from lineal.workspace.restoring import Substitutes, exact_path, restore_code, restore_inputs
+from lineal.workspace.restoring import Substitutes, changed_outside, exact_path, restore_code, restore_inputs, restore_outside
 from lineal.workspace.site import Site
 
 _FINISH_SECONDS = 3600.0  # the rerun's files are digested before its checkout is removed
@@ -163,6 +164,8 @@ def _rerun(workplace: _Workplace, run: Run, instead: Substitutes, progress: Prog
             (fresh / inner / folder).mkdir(parents=True, exist_ok=True)
         progress("running", 0, 0)
         done = send(_errand(site, run, scratch=scratch, fresh=fresh, top=top, inner=inner, folder=folder))
+        if done.isolated != NAMESPACE:
+            missing += [f"{path} (it lies outside the project and is no longer what it was)" for path in changed_outside(run)]
         runs.ingest()
         rerun = runs.get(f"run:{done.run}")
     return _Step(run=run, rerun=rerun, missing=tuple(missing), isolated=done.isolated)
@@ -178,6 +181,7 @@ def _errand(site: Site, run: Run, *, scratch: Path, fresh: Path, top: Path, inne
         inner=inner,
         state=str(state),
         keep=tuple(_kept(run, top, state)),
+        outside=restore_outside(site.store, run, scratch / "outside"),
         variables={**_variables(run), _WORKSPACE: str(state.parent)},
         site={
             "project_id": site.project_id,

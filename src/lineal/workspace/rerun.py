@@ -36,6 +36,7 @@ class Errand:
         inner: the project's folder inside either.
         state: the workspace's ``.lineal`` folder.
         site: the further arguments of `Site`.
+        outside: files outside ``top``, each with the file in ``scratch`` that holds what it was.
         keep: folders inside ``top`` that must stay readable: the interpreter's, Lineal's own, and the state.
         variables: environment variables to set; None takes one out.
         request: the fields of `RunRequest`; its folder is relative to the project.
@@ -49,6 +50,7 @@ class Errand:
     site: Mapping[str, Any]
     request: Mapping[str, Any]
     keep: tuple[str, ...] = ()
+    outside: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -105,7 +107,8 @@ def _isolate(errand: Errand) -> tuple[str, Path]:
         holder.mkdir()
     if not scratch.is_relative_to(top):  # else the checkout would vanish behind itself
         with contextlib.suppress(OSError):
-            isolation.enter_namespace(hide=top, behind=fresh, keep=keep)
+            instead = {Path(path): Path(content) for path, content in errand.outside.items()}
+            isolation.enter_namespace(hide=top, behind=fresh, keep=keep, instead=instead)
             return isolation.NAMESPACE, top / errand.inner
     return _isolate_by_hook(errand), fresh / errand.inner
 

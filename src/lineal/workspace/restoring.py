@@ -57,8 +57,28 @@ def restore_code(store: Repository, code: Code, *, repository: Path, fresh: Path
     return missing
 
 
+def restore_outside(store: Repository, run: Run, folder: Path) -> dict[str, str]:
+    """Writes the files outside the project that the run read into ``folder``, as they were: for each path the file that holds its content.
+
+    A path where nothing lies any more is left out, and so is what the store does not hold: `restore_inputs` tells of both.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found: dict[str, str] = {}
+    for number, use in enumerate(use for use in run.inputs if use.root in {"absolute", "home"} and use.digest is not None):
+        path, holder = _outside_path(use), os.fsencode(folder / str(number))
+        if os.path.isfile(path) and use.digest is not None and store.contains(use.digest) and _put(store, holder, use.digest):
+            found[os.fsdecode(os.path.realpath(path))] = os.fsdecode(holder)
+    return found
+
+
+def changed_outside(run: Run) -> list[str]:
+    """The paths outside the project whose content is no longer what the run read."""
+    uses = [use for use in run.inputs if use.root in {"absolute", "home"} and use.digest is not None]
+    return [use.path for use in uses if os.path.isfile(_outside_path(use)) and use.digest is not None and not _is(_outside_path(use), use.digest)]
+
+
 def restore_inputs(store: Repository, datasets: Datasets, run: Run, *, project: Path, instead: Substitutes) -> list[str]:
-    """Puts everything that the run read at its path below ``project``; what lies outside the project must still be there unchanged.
+    """Puts everything that the run read at its path below ``project``; what lies outside must be there still, or be kept (`restore_outside`).
 
     Returns:
         Paths that could not be restored, each with the reason.
@@ -129,7 +149,7 @@ def _restore_input(store: Repository, use: FileUse, digest: Digest | None, proje
     if digest is None:
         return use.note or "its content was never digested"
     if use.root != "project":
-        return _outside(use, digest)
+        return _outside(store, use, digest)
     path = os.path.join(os.fsencode(project), exact_path(use))
     if use.dataset:
         return "" if os.path.isdir(path) or _is(path, digest) else "the dataset does not hold it as it was read"
@@ -138,9 +158,17 @@ def _restore_input(store: Repository, use: FileUse, digest: Digest | None, proje
     return use.note or "its bytes were not kept"
 
 
-def _outside(use: FileUse, digest: Digest) -> str:
-    path = os.path.expanduser(b"~/" + exact_path(use)) if use.root == "home" else exact_path(use)
-    return "" if os.path.isdir(path) or _is(path, digest) else "it lies outside the project and is no longer what it was"
+def _outside(store: Repository, use: FileUse, digest: Digest) -> str:
+    path = _outside_path(use)
+    if os.path.isdir(path) or _is(path, digest):
+        return ""
+    if not os.path.exists(path):
+        return "it lies outside the project and is not there any more"
+    return "" if store.contains(digest) else "it lies outside the project and is no longer what it was"
+
+
+def _outside_path(use: FileUse) -> bytes:
+    return os.path.expanduser(b"~/" + exact_path(use)) if use.root == "home" else exact_path(use)
 
 
 def _is(path: bytes, digest: Digest) -> bool:
