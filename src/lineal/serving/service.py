@@ -23,6 +23,7 @@ from lineal.serving.requests import PredictRequest, Problem, RequestReader
 from lineal.serving.segments import AnsweredRows
 
 LARGEST_BODY = 16 * 1024 * 1024
+LARGEST_DRAINED = 4 * LARGEST_BODY
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _JSON = ("content-type", "application/json")
@@ -213,22 +214,29 @@ def open_service(bundle: Path, predictions: Path, *, hosts: Sequence[str] = ()) 
 
 
 async def _body(scope: Scope, protocol: HttpProtocol) -> bytes:
-    """The whole body, refused before or while it grows beyond `LARGEST_BODY`."""
+    """The whole body.
+
+    One beyond `LARGEST_BODY` is refused, but read to its end up to `LARGEST_DRAINED` and thrown away: a connection that is closed over unread
+    bytes is reset, and its client never sees the refusal.
+    """
     kind = scope.headers.get("content-type") or ""
     if kind.partition(";")[0].strip().lower() != "application/json":
         raise Problem("the content type must be application/json", kind="wrong-content-type", status=415)
     length = scope.headers.get("content-length")
-    if length is not None and length.isdigit():
-        if int(length) > LARGEST_BODY:
-            raise _too_large()
+    if length is not None and length.isdigit() and int(length) <= LARGEST_BODY:
         return await protocol()
     pieces: list[bytes] = []
     total = 0
     async for piece in protocol:
         total += len(piece)
-        if total > LARGEST_BODY:
-            raise _too_large()
-        pieces.append(bytes(piece))
+        if total > LARGEST_DRAINED:
+            break
+        if total <= LARGEST_BODY:
+            pieces.append(bytes(piece))
+        else:
+            pieces.clear()
+    if total > LARGEST_BODY:
+        raise _too_large()
     return b"".join(pieces)
 
 
