@@ -48,7 +48,7 @@ bench: $(VENV)/.dev  ## run every benchmark beside its peer and rewrite docs/ben
 
 lock:  ## write the hash-locked requirement files anew (needs uv)
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/build.in -o requirements/build.txt
-	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra demo --extra onnx --extra postgres --group dev pyproject.toml -o requirements/dev.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra demo --extra onnx --extra postgres --extra mount --group dev pyproject.toml -o requirements/dev.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt --extra demo pyproject.toml -o requirements/demo.txt
 
 clean:  ## remove what make created here
