@@ -106,3 +106,41 @@ def test_nodes_stay_between_their_bounds() -> None:
     sizes = [len(decode_node(data, key)) for key, data in memory.kept.items()]
     assert max(sizes) <= nodes.MOST
     assert 40 < sum(sizes) / len(sizes) < 130
+
+
+def listed(state: dict[bytes, int], folder: bytes) -> list[bytes]:
+    """The children of a folder in the order of their first paths."""
+    prefix = folder + b"/" if folder else b""
+    inside = (path[len(prefix) :].partition(b"/")[0] for path in sorted(state) if path.startswith(prefix))
+    return [prefix + name for name in dict.fromkeys(inside)]
+
+
+def without_clashes(state: dict[bytes, int]) -> dict[bytes, int]:
+    """A folder is no file at the same time."""
+    folders = {path[:place] for path in state for place in range(len(path)) if path[place : place + 1] == b"/"}
+    return {path: value for path, value in state.items() if path not in folders}
+
+
+@settings(max_examples=60, deadline=None)
+@given(bases, st.sampled_from([b"", b"folder"]))
+def test_a_folder_lists_what_lies_directly_in_it_in_pages_too(base: dict[bytes, int], folder: bytes) -> None:
+    trees = Trees(Memory())
+    state = without_clashes({**base, b"a-b": 1, b"a/x": 1, b"a/y/z": 2, b"a0": 3, b"folder/sub/1": 0, b"folder/sub-1": 0})
+    root = build(trees, state)
+    found = list(trees.children(root, folder))
+    assert [child.path for child in found] == listed(state, folder)
+    assert [child for child in found if child.path in state] == [entry(child.path, state[child.path]) for child in found if child.path in state]
+    assert all(child.mode == "folder" for child in found if child.path not in state)
+    for place, child in enumerate(found[:20]):
+        assert list(trees.children(root, folder, after=child.path)) == found[place + 1 :]
+
+
+def test_a_folder_is_listed_without_reading_what_its_subfolders_hold() -> None:
+    memory = Memory()
+    trees = Trees(memory)
+    root = trees.build(entry(b"%02d/%06d.png" % (number % 8, number)) for number in range(40_000))
+    memory.reads = 0
+    assert [child.path for child in trees.children(root)] == [b"%02d" % number for number in range(8)]
+    assert memory.reads < 40
+    assert list(trees.children(root, b"03/no")) == []
+    assert list(trees.children(root, b"nothing")) == []

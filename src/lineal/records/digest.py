@@ -10,6 +10,9 @@ from lineal.errors import InvalidInput
 Digest = NewType("Digest", str)
 """A typed digest in text form, such as ``blake3:af13…`` or, for tracked foreign sources, ``md5:…`` or ``etag:…``."""
 
+EMPTY = Digest("blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")
+"""The content id of no bytes at all: of an empty file, and of a folder."""
+
 _DIGEST = re.compile(r"(blake3:[0-9a-f]{64}|sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}|etag:.+)\Z")
 
 

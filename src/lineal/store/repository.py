@@ -144,6 +144,10 @@ class Repository:
         found = self._trees.entries(raw_hash(root), start=start)
         return islice(_while_prefixed(found, prefix), limit)
 
+    def children(self, root: Digest, folder: bytes = b"", *, after: bytes = b"") -> Iterator[TreeEntry]:
+        """What lies directly in a folder of a tree; what its subfolders hold is not read. See `Trees.children`."""
+        return self._trees.children(raw_hash(root), folder, after=after)
+
     def totals(self, root: Digest) -> tuple[int, int]:
         """How many entries a tree has and how many bytes their contents, from its root alone."""
         return self._trees.totals(raw_hash(root))

@@ -13,7 +13,11 @@ from typing import Protocol
 
 from lineal.errors import Integrity, InvalidInput
 from lineal.records.dataset import TreeEntry
+from lineal.records.digest import EMPTY
 from lineal.store.nodes import MODES, Item, Link, decode_node, encode_node, ends_node, item_key
+
+_BEHIND = b"0"
+"""The byte that follows the slash: a folder's path with it is behind everything in the folder."""
 
 
 class NodeStore(Protocol):
@@ -66,6 +70,19 @@ class Trees:
     def entries(self, root: bytes, *, start: bytes = b"") -> Iterator[TreeEntry]:
         """The entries from a path on, in order; reads only the nodes that hold them."""
         return self._entries(self._link(root), start)
+
+    def children(self, root: bytes, folder: bytes = b"", *, after: bytes = b"") -> Iterator[TreeEntry]:
+        """What lies directly in a folder, in the order of the paths' bytes; a folder's own contents are skipped, not read.
+
+        A folder that is not empty is no entry of the tree: it is made up, as an empty one would be.
+
+        Args:
+            after: the last path of the page before.
+        """
+        start = folder + b"/" if folder else b""
+        if after:
+            start = after + (b"\0" if self.entry(root, after) else _BEHIND)
+        return _Listing(self._items, folder + b"/" if folder else b"", start).below(self._link(root))
 
     def totals(self, root: bytes) -> tuple[int, int]:
         """How many entries a tree has, and how many bytes their contents, from its root alone."""
@@ -177,6 +194,36 @@ class Trees:
 
     def _is_there(self, top: Link, link: Item) -> bool:
         return isinstance(link, Link) and next(self._level_from(top, link.level, link.key), None) == link
+
+
+class _Listing:
+    """Goes through one folder from ``start`` on; behind a subfolder it jumps to what follows that."""
+
+    def __init__(self, items: Callable[[Link], tuple[Item, ...]], prefix: bytes, start: bytes) -> None:
+        self._items = items
+        self._prefix = prefix
+        self._start: bytes | None = start
+
+    def below(self, link: Link) -> Iterator[TreeEntry]:
+        """The folder's children below a node."""
+        for item in self._items(link):
+            if self._start is None:
+                return
+            if item_key(item) < self._start:
+                continue
+            if isinstance(item, Link):
+                yield from self.below(item)
+            elif item.path.startswith(self._prefix):
+                yield self._child(item)
+            else:
+                self._start = None
+
+    def _child(self, entry: TreeEntry) -> TreeEntry:
+        end = entry.path.find(b"/", len(self._prefix))
+        if end < 0:
+            return entry
+        self._start = entry.path[:end] + _BEHIND
+        return TreeEntry(path=entry.path[:end], mode="folder", size=0, digest=EMPTY)
 
 
 class _Frontier:
