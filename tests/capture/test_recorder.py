@@ -100,12 +100,15 @@ def test_a_mapping_may_be_changed_after_it_was_logged(recorder: JournalRecorder)
     assert entries(recorder, journal.PARAMS)[0]["values"] == {"list": [1]}
 
 
-def test_declared_paths_are_absolute_and_urls_stay_as_they_are(recorder: JournalRecorder, tmp_path: Path) -> None:
+def test_declared_paths_are_absolute_and_urls_hold_no_secrets(recorder: JournalRecorder, tmp_path: Path) -> None:
     recorder.input("data/../x.csv", "train")
-    recorder.input("s3://bucket/a.csv", "")
+    recorder.input("s3://key:secret@bucket/a.csv?X-Amz-Security-Token=abc", "")
+    recorder.output((tmp_path / "y.csv").as_uri(), "")
     first, second = entries(recorder, journal.DECLARED)
     assert (first["path"], first["direction"], first["role"]) == (os.fsencode(tmp_path / "x.csv"), "input", "train")
-    assert second["path"] == b"s3://bucket/a.csv"
+    assert (second["path"], second["direction"]) == (os.fsencode(tmp_path / "y.csv"), "output")
+    (read,) = entries(recorder, journal.READ)
+    assert (read["url"], read["direction"], read["declared"]) == ("s3://bucket/a.csv", "input", True)
 
 
 def test_a_model_is_written_declared_and_described(recorder: JournalRecorder, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any, Protocol, TypeVar, cast
 from lineal.capture.journal import JournalWriter
 from lineal.errors import InvalidInput, InvalidState
 from lineal.records import journal
-from lineal.records.location import Location
+from lineal.records.location import Location, is_url, local_path
 from lineal.records.model import Signature
-from lineal.records.redaction import Redactor
+from lineal.records.redaction import Redactor, public_url
 
 T = TypeVar("T")
 
@@ -149,12 +149,12 @@ class JournalRecorder:
         return text
 
     def input(self, path: str, role: str) -> str:
-        """Declares a file or folder that the run reads."""
+        """Declares a file, a folder or a URL that the run reads."""
         self._declare(path, "input", role)
         return path
 
     def output(self, path: str, role: str) -> str:
-        """Declares a file or folder that the run writes."""
+        """Declares a file, a folder or a URL that the run writes."""
         self._declare(path, "output", role)
         return path
 
@@ -189,9 +189,8 @@ class JournalRecorder:
         return {"root": where.root, "path": where.path, "profile": None, "example": None if example is None else example.path}
 
     def _declare(self, path: str, direction: str, role: str) -> None:
-        raw = os.fsencode(os.fspath(path))
-        absolute = raw if b"://" in raw else os.path.normpath(os.path.join(os.fsencode(self._folder), raw))
-        self._append(journal.DECLARED, path=absolute, direction=direction, role=role)
+        kind, fields = declaration(os.fspath(path), direction, role, folder=self._folder, redactor=self._redactor)
+        self._append(kind, **fields, **({"time": self._writer.now()} if kind == journal.READ else {}))
 
     def _append(self, kind: str, **fields: Any) -> None:
         if self._ended:
@@ -204,6 +203,15 @@ class JournalRecorder:
             kind="run-ended",
             hint="Record before finish(), or continue it with: lineal run --resume",
         )
+
+
+def declaration(path: str, direction: str, role: str, *, folder: Path, redactor: Redactor) -> tuple[str, dict[str, Any]]:
+    """The kind and fields of the entry that declares a path (relative to ``folder``) or a URL; a ``file://`` URL is a path."""
+    if is_url(path):
+        url = redactor.text(public_url(path))
+        return journal.READ, {"direction": direction, "url": url, "role": role, "declared": True, "facts": {}}
+    absolute = os.path.normpath(os.path.join(os.fsencode(folder), os.fsencode(local_path(path))))
+    return journal.DECLARED, {"path": absolute, "direction": direction, "role": role}
 
 
 def as_type_of(default: object, value: Any) -> Any:

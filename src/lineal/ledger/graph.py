@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert, update
 from lineal.ledger.portable import insert_or_ignore, pieces
 from lineal.ledger.schema import activities, dataset_versions, deployments, edges, model_versions, occurrences, runs
 from lineal.records.graph import GENERATED
+from lineal.records.tracked import SourceFacts
 from lineal.records.values import plain
 
 NewId = Callable[[], str]
@@ -31,6 +32,8 @@ class FileFact:
         digest: content id, or None where it could not be digested.
         kind: ``file``, ``folder`` or ``model``.
         detail: further facts for people, such as ``note``, or a model's format and signature.
+        facts: what is known of the bytes where they were not digested here.
+        told: what the edge keeps besides, for people.
     """
 
     root: str
@@ -44,6 +47,8 @@ class FileFact:
     restorable: bool = True
     note: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    facts: SourceFacts | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -53,8 +58,8 @@ class FileFact:
     @property
     def edge_detail(self) -> dict[str, Any]:
         """What the edge keeps: how the activity came to know the file."""
-        found = {"declared": self.declared, "role_origin": self.role_origin, "note": self.note, "restorable": self.restorable}
-        return {key: value for key, value in found.items() if value != ""}
+        found = {"declared": self.declared, "role_origin": self.role_origin, "note": self.note, "restorable": self.restorable, "told": self.told}
+        return {key: value for key, value in found.items() if value not in ("", {})}
 
 
 def add_activity(connection: Connection, *, id: str, project_id: str, kind: str, label: str, at: int) -> str:  # noqa: A002 - the column's name

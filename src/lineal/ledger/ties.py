@@ -6,7 +6,7 @@ that content anywhere; else a new source. What the activity made itself, or what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -21,9 +21,12 @@ from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 from lineal.records.folding import MORE_THAN, ancestors, below, fold
 from lineal.records.graph import GENERATED, USED
+from lineal.records.tracked import SourceFacts, decode_facts
 
 NEWEST = 200
 """Of the folders and dataset versions at one path, how many are asked for a file."""
+
+_ALL = b"."
 
 Place = tuple[str, bytes, str]
 """Root, path and digest."""
@@ -37,6 +40,9 @@ class Trees(Protocol):
 
     def put_tree(self, entries: Iterable[TreeEntry]) -> Digest:
         """Keeps a tree; its root."""
+
+    def read(self, digest: Digest) -> bytes:
+        """The whole content of that id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +73,17 @@ class Ties:
 
     def inputs(self, files: Sequence[FileFact]) -> list[str]:
         """Ties every file that was read; the occurrences' ids, in the files' order."""
-        barred = frozenset(reach_down(self.connection, [self.activity]).ids)
+        barred = self.barred()
         known = self._known(files, barred)
         found: dict[int, str] = {}
-        self._tie_inside(files, known, found)
+        self.tie_inside(files, known, found)
         rest = [place for place in range(len(files)) if place not in found and place not in known]
         for place, holder in known.items():
             if holder.entry is None:
-                found[place] = self._use(files[place], holder)
+                found[place] = self.use(files[place], holder)
         for fact, places in _folded([(place, files[place]) for place in rest], self.trees):
-            same = self._exact([fact], barred).get((fact.root, fact.path, fact.digest or "")) if fact.kind == "folder" else None
-            identifier = self._tie_by_content(fact, barred) if same is None else self._use(fact, same)
+            same = self.exact([fact], barred).get((fact.root, fact.path, fact.digest or "")) if fact.kind == "folder" else None
+            identifier = self._tie_by_content(fact, barred) if same is None else self.use(fact, same)
             found.update(dict.fromkeys(places, identifier))
         return [found[place] for place in range(len(files))]
 
@@ -95,10 +101,14 @@ class Ties:
             if (fact.root, fact.path, fact.digest) not in made
         ]
 
+    def barred(self) -> frozenset[str]:
+        """What the activity made, and what stands on that: it cannot have used those."""
+        return frozenset(reach_down(self.connection, [self.activity]).ids)
+
     def _known(self, files: Sequence[FileFact], barred: frozenset[str]) -> dict[int, Holder]:
         """For each file that is known at its place, by its place among the files, the latest occurrence."""
-        exact = self._exact(files, barred)
-        containers = self._containers(files, barred)
+        exact = self.exact(files, barred)
+        containers = self.containers(files, barred)
         found: dict[int, Holder] = {}
         for place, file in enumerate(files):
             if file.digest is None:
@@ -111,7 +121,8 @@ class Ties:
                 found[place] = holder
         return found
 
-    def _exact(self, files: Sequence[FileFact], barred: frozenset[str]) -> dict[Place, Holder]:
+    def exact(self, files: Sequence[FileFact], barred: frozenset[str]) -> dict[Place, Holder]:
+        """The latest occurrence of each file's content at its very place, where there is one."""
         found: dict[Place, Holder] = {}
         wanted = {(file.root, file.path, file.digest) for file in files if file.digest is not None}
         for piece in pieces(sorted({path for _root, path, _digest in wanted})):
@@ -120,17 +131,18 @@ class Ties:
                 query = self._live().where(occurrences.c.path.in_(piece), occurrences.c.digest.in_(part))
                 for row in self.connection.execute(query.order_by(occurrences.c.at, occurrences.c.id)).mappings():
                     if row["id"] not in barred:
-                        found[row["root"], row["path"], row["digest"]] = _holder(row)
+                        found[row["root"], row["path"], row["digest"]] = as_holder(row)
         return {place: holder for place, holder in found.items() if place in wanted}
 
-    def _containers(self, files: Sequence[FileFact], barred: frozenset[str]) -> dict[tuple[str, bytes], list[RowMapping]]:
+    def containers(self, files: Sequence[FileFact], barred: frozenset[str]) -> dict[tuple[str, bytes], list[RowMapping]]:
         """Dataset versions and folders by their place, the newest first."""
         places = {folder for file in files for folder in (file.path, *ancestors(file.path))}
         found: dict[tuple[str, bytes], list[RowMapping]] = {}
         latest = func.row_number().over(partition_by=(occurrences.c.root, occurrences.c.path), order_by=occurrences.c.at.desc()).label("latest")
         for piece in pieces(sorted(places)):
             holds = occurrences.c.kind.in_(("dataset", "folder", "source"))
-            ranked = self._live().add_columns(latest).where(occurrences.c.path.in_(piece), holds, occurrences.c.digest.is_not(None)).subquery()
+            of_trees = occurrences.c.digest.startswith("blake3:")
+            ranked = self._live().add_columns(latest).where(occurrences.c.path.in_(piece), holds, of_trees).subquery()
             # An import's source and the dataset made of it came at the same moment: the dataset goes first, since it is what people name and guard.
             query = select(ranked).where(ranked.c.latest <= NEWEST).order_by(ranked.c.at.desc(), ranked.c.kind, ranked.c.id)
             for row in self.connection.execute(query).mappings():
@@ -146,19 +158,30 @@ class Ties:
                     break
                 if folder == file.path and row["kind"] != "dataset":
                     continue  # a file holds nothing, but a dataset of one file holds it by its own name
-                entry = self._entry(row["digest"], below(folder, file.path) if folder != file.path else file.path.rpartition(b"/")[2])
-                if entry is not None and entry.digest == file.digest:
-                    best = replace(_holder(row), entry=entry)
+                entry = self.entry(row["digest"], below(folder, file.path) if folder != file.path else file.path.rpartition(b"/")[2])
+                if entry is not None and self.agrees(entry, file):
+                    best = replace(as_holder(row), entry=entry)
                     break
         return best
 
-    def _entry(self, root: str, path: bytes) -> TreeEntry | None:
+    def agrees(self, entry: TreeEntry, file: FileFact) -> bool | None:
+        """Whether an entry is the file that was read: by its content, or by what is known of it where it is tracked; None where that cannot be told."""
+        if entry.mode != "tracked":
+            return entry.digest == file.digest
+        try:
+            recorded = decode_facts(self.trees.read(entry.digest))
+        except (LinealError, ValueError):
+            return False
+        return (file.facts or SourceFacts()).agrees(replace(recorded, size=entry.size))
+
+    def entry(self, root: str, path: bytes) -> TreeEntry | None:
+        """The entry at a path of a tree that can be read."""
         try:
             return self.trees.entry(Digest(root), path)
         except LinealError:  # a damaged or missing tree holds nothing that could be proven; fsck tells of it
             return None
 
-    def _tie_inside(self, files: Sequence[FileFact], known: dict[int, Holder], found: dict[int, str]) -> None:
+    def tie_inside(self, files: Sequence[FileFact], known: Mapping[int, Holder], found: dict[int, str]) -> None:
         """Edges to dataset versions and folders: with each file's path, or with the folder's where there are many."""
         groups: dict[str, list[int]] = {}
         for place, holder in known.items():
@@ -168,23 +191,24 @@ class Ties:
             holder = known[places[0]]
             facts = [files[place] for place in places]
             if len(places) > MORE_THAN:
-                entries = [entry for place in places if (entry := known[place].entry) is not None]
-                facts = [_whole(holder, facts, self.trees.put_tree(sorted(entries, key=lambda entry: entry.path)))]
+                entries = {entry.path: entry for place in places if (entry := known[place].entry) is not None and entry.path != _ALL}
+                facts = [_whole(holder, facts, self.trees.put_tree(entries[path] for path in sorted(entries)))]
             for fact in facts:
-                self._use(fact, holder)
+                self.use(fact, holder)
             found.update(dict.fromkeys(places, identifier))
 
     def _tie_by_content(self, file: FileFact, barred: frozenset[str]) -> str:
         """Ties a file that is not known at its place: to the latest of the same content, else to a new source. An empty file ties nothing."""
-        if file.digest is not None and file.size:
+        if file.digest is not None and file.size and not file.digest.startswith("etag:"):  # an entity tag says nothing beyond its own URL
             query = self._live().where(occurrences.c.digest == file.digest).order_by(occurrences.c.at.desc(), occurrences.c.id)
             for row in self.connection.execute(query).mappings():
                 if row["id"] not in barred:
-                    return self._use(file, _holder(row))
+                    return self.use(file, as_holder(row))
         identifier = add_source(self.connection, project_id=self.project_id, file=file, at=self.at, new_id=self.new_id)
-        return self._use(file, Holder(id=identifier, at=self.at, root=file.root, path=file.path))
+        return self.use(file, Holder(id=identifier, at=self.at, root=file.root, path=file.path))
 
-    def _use(self, file: FileFact, holder: Holder) -> str:
+    def use(self, file: FileFact, holder: Holder) -> str:
+        """Adds the edge to what the file was; the occurrence's id."""
         elsewhere = holder.entry is not None or (holder.root, holder.path) != (file.root, file.path)
         add_edge(
             self.connection,
@@ -243,5 +267,11 @@ def _whole_folder(root: str, path: bytes, facts: Sequence[FileFact], digest: Dig
     )
 
 
-def _holder(row: RowMapping) -> Holder:
+def whole(root: Digest) -> TreeEntry:
+    """Stands for all of a tree, or for a folder of it, where a file would stand for itself."""
+    return TreeEntry(path=_ALL, mode="folder", size=0, digest=root)
+
+
+def as_holder(row: RowMapping) -> Holder:
+    """The occurrence of a row."""
     return Holder(id=row["id"], at=row["at"], root=row["root"], path=row["path"])

@@ -43,6 +43,10 @@ FILE = "file"
 """A file as it went in or came out: ``direction``, ``root``, ``path`` (bytes, relative to root), ``digest`` or None, ``size``, ``kind``
 (``file`` or ``folder``), ``role``, ``role_origin``, ``declared``, ``restorable``, ``note``."""
 
+READ = "read"
+"""Something with a URL that went in (or came out): ``direction``, ``url`` (text, without secrets), ``role``, ``declared``, ``facts`` (map of what
+is known of it then: ``size etag version md5 modified``; of a ``lineal://`` address ``commit digest size``), ``time``."""
+
 MODEL = "model"
 """A model that was recorded: ``name``, ``root``, ``path``, ``format``, ``signature`` (map), ``profile`` (digest or None)."""
 

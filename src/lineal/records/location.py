@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_FILE = "file://"
 
 PROJECT = "project"
 HOME = "home"
 ABSOLUTE = "absolute"
+URL = "url"
+"""What lies nowhere on this machine: the path is the URL."""
+
 RUN = "run"
 """What a run keeps of its own accord, such as recorded models: relative to the run itself, and nowhere on disk once it is in the store."""
 
@@ -17,8 +24,8 @@ class Location:
     """A path below a named root.
 
     Attributes:
-        root: ``project``, ``home``, ``absolute`` or ``run``.
-        path: POSIX path as bytes; absolute for ``absolute``, else relative.
+        root: ``project``, ``home``, ``absolute``, ``url`` or ``run``.
+        path: POSIX path as bytes; absolute for ``absolute``, a URL for ``url``, else relative.
     """
 
     root: str
@@ -54,3 +61,25 @@ def resolve(location: Location, *, project: bytes, home: bytes) -> bytes:
     """The absolute path of a location on this machine."""
     base = {PROJECT: project, HOME: home}.get(location.root)
     return location.path if base is None else os.path.join(base, location.path) if location.path else base
+
+
+def is_url(text: str) -> bool:
+    """Whether a text names something by a URL that is no file of this machine.
+
+    >>> is_url("s3://bucket/a.csv"), is_url("file:///data/a.csv"), is_url("data/a.csv")
+    (True, False, False)
+    """
+    return _URL.match(text) is not None and not text.lower().startswith(_FILE)
+
+
+def local_path(text: str) -> str:
+    """The path that a text names: the text itself, or what stands in a ``file://`` URL.
+
+    >>> local_path("file:///data/a%20b.csv"), local_path("data/a%20b.csv")
+    ('/data/a b.csv', 'data/a%20b.csv')
+    """
+    if not text.lower().startswith(_FILE):
+        return text
+    from urllib.parse import unquote
+
+    return unquote(text[len(_FILE) :].removeprefix("localhost"), errors="surrogateescape")

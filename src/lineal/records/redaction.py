@@ -42,6 +42,9 @@ _OPTION = re.compile(rb"(?<!\S)(--?[A-Za-z][\w-]*)(\s+)(?!-)([^\s'\"]+|'[^'\n]*'
 _HINTS = re.compile(rb"(?i)pass|pwd|secret|token|key|cred|auth|://|sig|bearer")
 _CODE = re.compile(rb"[A-Za-z_][\w.]*[(\[]|(?:None|True|False|str|bytes|self\.\w+)\b")
 
+_SIGNED = frozenset({"expires", "se", "sp", "sv", "sr", "st", "spr", "skoid", "sktid", "skt", "ske", "sks", "skv"})
+"""Query parameters of signed requests besides the signature: Amazon's and Google's old ones, and Azure's."""
+
 _LONGEST_LINE = 64 * 1024
 _HELD_BACK = 4 * 1024
 _SHORTEST_LITERAL = 6
@@ -168,6 +171,21 @@ class RedactedStream:
         return self._redactor.data(data) if data else b""
 
 
+def public_url(url: str) -> str:
+    """A URL without user names, passwords, fragment and what a signature in its query says: what names the thing, and opens nothing.
+
+    >>> public_url("https://me:pw@host/a.csv?part=2&X-Amz-Signature=0f&X-Amz-Expires=60#x")
+    'https://host/a.csv?part=2'
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme == "lineal":  # what stands before an @ in our own addresses is a dataset's name
+        return url
+    rest, _mark, query = rest.partition("#")[0].partition("?")
+    host, slash, path = rest.partition("/")
+    kept = "&".join(part for part in query.split("&") if part and not _signs(part.partition("=")[0]))
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}" + (f"?{kept}" if kept else "")
+
+
 def secret_values(variables: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """The values of the environment variables whose names say that they are secret; the shell's working folder is none."""
     return tuple(value for name, value in variables if is_secret_name(name) and name not in {"PWD", "OLDPWD"})
@@ -176,6 +194,12 @@ def secret_values(variables: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 def holds_secret(data: bytes, redactor: Redactor) -> bool:
     """Whether a file's content surely holds a secret: a token, a private key, or one of the redactor's literals."""
     return bool(_SHAPES.search(data) or _KEY_BEGIN.search(data) or (redactor._literals is not None and redactor._literals.search(data)))  # noqa: SLF001 - its own module
+
+
+def _signs(name: str) -> bool:
+    """Whether a query parameter is secret, or part of a signed request."""
+    lower = name.lower()
+    return is_secret_name(name) or lower in {"key", "auth", "code"} or lower.startswith(("x-amz-", "x-goog-")) or lower in _SIGNED
 
 
 def _query(match: re.Match[bytes]) -> bytes:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 WINDOW = 16 * 1024 * 1024
 """Bytes that are read of one journal for one transaction."""
 
+SETTLED = frozenset({journal.FILE, journal.MODEL, journal.READ})
+"""Kinds of entries that become occurrences and edges once the run has ended."""
+
 _LARGEST_WINDOW = frames.LARGEST_PAYLOAD + 64
 
 
@@ -91,14 +94,14 @@ def read_part(path: Path, offset: int) -> JournalPart:
 
 
 def file_entries(path: Path, start: int, end: int) -> Iterator[dict[str, Any]]:
-    """The `FILE` and `MODEL` entries between two offsets of a journal."""
+    """The entries between two offsets of a journal that are settled when the run has ended: `SETTLED`."""
     while start < end:
         before = start
         for entry, behind in _entries(path, start):
             if behind > end:
                 return
             start = behind
-            if entry["k"] in {journal.FILE, journal.MODEL}:
+            if entry["k"] in SETTLED:
                 yield entry
             if behind == end:
                 return  # what follows may be damaged

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineal.capture.environment import joined_run, process_rank, process_variables
 from lineal.capture.journal import JournalWriter
-from lineal.capture.recorder import JournalRecorder
+from lineal.capture.recorder import JournalRecorder, declaration
 from lineal.errors import InvalidInput, Unavailable
 from lineal.records import journal
 from lineal.records.ids import run_id
@@ -268,8 +268,8 @@ def _note_request(writer: JournalWriter, request: RunRequest, *, arguments: Sequ
         writer.append(journal.TAGS, values={key: redactor.text(value) for key, value in request.tags.items()})
     for direction, paths in (("input", request.inputs), ("output", request.outputs)):
         for path in paths:
-            absolute = os.path.normpath(os.path.join(os.fsencode(working), os.fsencode(path)))
-            writer.append(journal.DECLARED, path=absolute, direction=direction, role="")
+            kind, fields = declaration(path, direction, "", folder=working, redactor=redactor)
+            writer.append(kind, **fields)
 
 
 def _context(site: Site, request: RunRequest, tracer: str) -> dict[str, Any]:

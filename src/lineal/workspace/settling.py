@@ -10,10 +10,14 @@ from sqlalchemy import Connection, select, update
 
 from lineal.capture.journal import SUFFIX
 from lineal.ledger.graph import FileFact
+from lineal.ledger.reads import tie_reads
+from lineal.ledger.run_writes import add_warnings
 from lineal.ledger.schema import journals, runs
 from lineal.ledger.ties import Ties
 from lineal.records import journal
+from lineal.records.tracked import facts_of
 from lineal.workspace.journal_batch import file_entries
+from lineal.workspace.seen_urls import url_outputs, url_reads
 
 if TYPE_CHECKING:
     from lineal.workspace.site import Site
@@ -41,7 +45,9 @@ def settle_files(connection: Connection, site: Site, run_id: str, folder: Path) 
     )
     with site.store.batch():
         ties.inputs(_facts(entries, "input"))
-        ties.outputs(_facts(entries, "output"))
+        warnings = tie_reads(ties, url_reads(entries))
+        ties.outputs([*_facts(entries, "output"), *url_outputs(entries)])
+    add_warnings(connection, run_id, warnings)
     return True
 
 
@@ -50,6 +56,8 @@ def _facts(entries: Iterable[Mapping[str, Any]], direction: str) -> Sequence[Fil
     found: dict[tuple[str, bytes], FileFact] = {}
     models: dict[tuple[str, bytes], Mapping[str, Any]] = {}
     for entry in entries:
+        if entry["k"] not in {journal.FILE, journal.MODEL}:
+            continue
         place = (str(entry["root"]), bytes(entry["path"]))
         if entry["k"] == journal.MODEL:
             models[place] = entry
@@ -73,6 +81,7 @@ def _fact(entry: Mapping[str, Any]) -> FileFact:
         declared=bool(entry.get("declared")),
         restorable=bool(entry.get("restorable", True)),
         note=entry.get("note") or "",
+        facts=facts_of(entry["facts"]) if entry.get("facts") else None,
     )
 
 

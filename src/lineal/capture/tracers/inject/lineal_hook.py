@@ -26,6 +26,7 @@ PROJECT = "LINEAL_RUN_PROJECT"
 ROOT = "LINEAL_RUN_ROOT"
 NATIVE = "lineal.native"
 UNSEEN = "lineal.unseen"
+READ = "lineal.read"
 
 _HARMLESS = "uname lscpu ldconfig nvidia-smi hostname getconf sysctl lsb_release which ps id tput stty locale arch nproc gcc cc ld objdump true false"
 HARMLESS = frozenset(_HARMLESS.split())
@@ -76,6 +77,7 @@ class Watcher:
         self._read: set[bytes] = set()
         self._written: set[bytes] = set()
         self._spawned: set[str] = set()
+        self._urls: set[tuple[str, ...]] = set()
         self._interpreter = interpreter
         self._forked_from = ""
         self._fresh()
@@ -92,6 +94,7 @@ class Watcher:
             "http.client.connect": self._connect,
             NATIVE: self._native,
             UNSEEN: self._unseen,
+            READ: self.noted,
         }
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
@@ -189,6 +192,13 @@ class Watcher:
             return
         folder = os.fsdecode(cwd) if cwd is not None else os.getcwd()
         self.unwatched(program, split_words(words), folder)
+
+    def noted(self, url: str, facts: dict[str, Any], direction: str = "input", role: str = "") -> None:
+        """Notes something with a URL, once for each state of it; the URL holds no secrets by now."""
+        key = (direction, url, role, *(str(facts.get(name, "")) for name in ("commit", "version", "etag", "md5")))
+        if key not in self._urls:
+            self._urls.add(key)
+            self._write({"k": "read", "direction": direction, "url": url, "role": role, "declared": bool(role), "facts": facts, "time": _now()})
 
     def traced(self, path: bytes, mode: str) -> None:
         """Notes a file that was seen from outside, when it is too late to look at what it was before."""
@@ -319,6 +329,12 @@ def watch(*, folder: str, run: str, project: str, root: str) -> Watcher:
         _wrap_native()
     _active.append(watcher)
     return watcher
+
+
+def note(url: str, facts: dict[str, Any], direction: str = "input", role: str = "") -> bool:
+    """Notes something with a URL for every run that this process is part of; whether there is one."""
+    _dispatch(READ, (url, facts, direction, role))
+    return bool(_active)
 
 
 def stop(watcher: Watcher) -> None:
