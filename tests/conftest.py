@@ -18,6 +18,8 @@ from hypothesis import settings
 settings.register_profile("lineal", deadline=None)
 settings.load_profile("lineal")
 
+pytest_plugins = ["tests.object_stores"]
+
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
     "--headless",

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.object_stores import ObjectServer
 
 from lineal.errors import Integrity
+from lineal.store.backends import open_backend
+from lineal.store.backends.address import parse_address
 from lineal.store.backends.folder import FolderBackend
 from lineal.store.backends.interface import Backend
+from lineal.store.backends.pages import PageCache
 
 
 class BackendContract:
@@ -92,3 +96,15 @@ class TestFolder(BackendContract):
     @pytest.fixture
     def backend(self, tmp_path: Path) -> Backend:
         return FolderBackend(tmp_path)
+
+
+class TestSeaweed(BackendContract):
+    @pytest.fixture
+    def backend(self, seaweed: ObjectServer, tmp_path: Path) -> Backend:
+        return open_backend(parse_address(seaweed.url(), base=tmp_path), pages=PageCache(tmp_path / "pages", 1 << 20))
+
+
+class TestMoto(BackendContract):
+    @pytest.fixture
+    def backend(self, moto: ObjectServer, tmp_path: Path) -> Backend:
+        return open_backend(parse_address(moto.url(), base=tmp_path))

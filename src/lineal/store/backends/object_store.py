@@ -1,0 +1,354 @@
+"""Bytes in a bucket of S3, Google Cloud Storage or Azure: files put once, values swapped by conditional put, parts read by range."""
+
+from __future__ import annotations
+
+import random
+import re
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lineal.errors import Integrity, InvalidState, LinealError, NotFound, PermissionDenied, Unavailable
+from lineal.store.backends.address import Address
+from lineal.store.backends.pages import PAGE, PageCache
+
+if TYPE_CHECKING:
+    from obstore import UpdateVersion
+
+T = TypeVar("T")
+
+IMMUTABLE = ("packs/", "index/")
+"""Where files lie that never change, so that pages of them may be kept; the values among them are fetched, not read."""
+
+_DELETED = b"lineal: gone.\n"  # a value that is taken away: no store of objects deletes on a condition
+_LONGEST_AHEAD = 32
+_SWAPS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a store may be silent or failing before it counts as unavailable, in seconds.
+
+    Attributes:
+        connect, answer: for a connection, and for the next bytes of an answer.
+        upload: for one file on its way there.
+        retries, total: how often and how long a request is tried again, with growing, random pauses.
+    """
+
+    connect: float = 5.0
+    answer: float = 20.0
+    upload: float = 600.0
+    retries: int = 6
+    total: float = 60.0
+
+
+class ObjectStoreBackend:
+    """A place for bytes in a bucket. Thread safe; any number of processes and machines may use one place.
+
+    Credentials come from the variables that each store's own tools read (``AWS_ACCESS_KEY_ID`` and so on) and are kept nowhere.
+
+    Args:
+        pages: keeps what was read; without it, everything is asked for each time.
+    """
+
+    def __init__(self, address: Address, *, pages: PageCache | None = None, patience: Patience | None = None) -> None:
+        self._address = address
+        self._pages = pages
+        self._patience = patience or Patience()
+        self._lock = threading.Lock()
+        self._stores: dict[str, Any] = {}
+        self._seen: dict[str, tuple[bytes | None, str]] = {}
+        self._ahead: dict[str, tuple[int, int]] = {}
+        self._sound = False
+        self.requests: Counter[str] = Counter()
+        """Requests since this was made, by ``get put list head delete``; those that a library repeats inside count once."""
+
+    @property
+    def place(self) -> str:
+        """What is in messages."""
+        return self._address.place
+
+    def create(self, key: str, pieces: Iterable[bytes | memoryview]) -> int:
+        """Puts a file once; see `Backend.create`."""
+        from obstore.exceptions import AlreadyExistsError
+
+        body = b"".join(pieces)
+        self._require_preconditions()
+        try:
+            self._ask("put", key, lambda: self._store("write").put(key, body, mode="create", use_multipart=False))
+        except AlreadyExistsError:
+            return int(self._ask("head", key, lambda: self._store("read").head(key))["size"])
+        return len(body)
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        """A part of a file; see `Backend.read`. Of a file that never changes whole pages are read, more of them where it is read on."""
+        if length <= 0:
+            return b""
+        if self._pages is None or not key.startswith(IMMUTABLE):
+            return self._range(key, offset, length)
+        first, last = offset // PAGE, (offset + length - 1) // PAGE
+        joined = b"".join(self._paged(key, first, last))
+        return joined[offset - first * PAGE :][:length]
+
+    def view(self, key: str) -> memoryview:
+        """A whole file in memory; see `Backend.view`."""
+        return memoryview(self._ask("get", key, lambda: self._store("read").get(key).bytes()))
+
+    def exists(self, key: str) -> bool:
+        """Whether a file or value is there."""
+        try:
+            found = self._ask("head", key, lambda: self._store("read").head(key))
+        except Integrity:
+            return False
+        return found["size"] != len(_DELETED) or self.fetch(key) is not None
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Keys in order; see `Backend.list`."""
+        folder = prefix.rpartition("/")[0]
+        with self._translated(folder):
+            pages = self._store("read").list(folder or None)
+        while True:
+            with self._translated(folder):
+                page = next(pages, None)
+            if page is None:
+                return
+            self.requests["list"] += 1
+            for item in page:
+                if item["path"].startswith(prefix) and (item["size"] != len(_DELETED) or self.fetch(item["path"]) is not None):
+                    yield item["path"]
+
+    def delete(self, key: str) -> None:
+        """Takes a file away."""
+        try:
+            self._ask("delete", key, lambda: self._store("read").delete(key))
+        except Integrity:
+            return  # some stores say that it was not there
+
+    def fetch(self, key: str) -> bytes | None:
+        """A small value; see `Backend.fetch`."""
+        return self._look(key)[0]
+
+    def swap(self, key: str, new: bytes | None, *, expected: bytes | None) -> bool:
+        """Puts a value on the condition that the one of before is there; see `Backend.swap`.
+
+        A put whose answer was lost is looked for: if what it wanted is there now, it has happened.
+        """
+        self._require_preconditions()
+        lost = False
+        for attempt in range(_SWAPS):
+            now, tag = self._seen.get(key, (None, ""))
+            if attempt or now != expected:
+                now, tag = self._look(key)
+            if lost and now == new:
+                return True
+            if now != expected:
+                return False
+            outcome = self._put_if(key, new, tag)
+            if outcome:
+                return True
+            lost = lost or outcome is None
+            time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - only spreads writers
+        raise self._unavailable("it answers neither yes nor no to a change")
+
+    def request_count(self) -> int:
+        """How many requests were made."""
+        return sum(self.requests.values())
+
+    def probe(self) -> None:
+        """Makes sure that the store keeps to preconditions, by four requests; without them two writers would undo each other.
+
+        Raises:
+            InvalidState: kind ``no-preconditions``.
+        """
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        key = f"probe/{secrets.token_hex(8)}"
+        store = self._store("write")
+        self._ask("put", key, lambda: store.put(key, b"1", mode="create"))
+        try:
+            kept = [
+                self._refused(key, AlreadyExistsError, lambda: store.put(key, b"2", mode="create")),
+                self._refused(key, PreconditionError, lambda: store.put(key, b"3", mode={"e_tag": '"00000000000000000000000000000000"'})),
+            ]
+        finally:
+            self.delete(key)
+        if not all(kept):
+            raise InvalidState(
+                f"{self.place} ignores the conditions of a put (If-None-Match, If-Match), so two writers would undo each other's work",
+                kind="no-preconditions",
+                hint="Use a store that keeps them: Amazon S3, Google Cloud Storage, Azure, MinIO, Ceph or SeaweedFS in a recent version.",
+            )
+
+    def _require_preconditions(self) -> None:
+        """Probes before the first change, and notes what came out: reading needs no rights to write, and nobody pays twice."""
+        if self._sound:
+            return
+        note = f"preconditions {self._address.url}"
+        if self._pages is None or not self._pages.noted(note):
+            self.probe()
+            if self._pages is not None:
+                self._pages.note(note)
+        self._sound = True
+
+    def _refused(self, key: str, error: type[Exception], put: Callable[[], object]) -> bool:
+        try:
+            self._ask("put", key, put)
+        except error:
+            return True
+        return False
+
+    def _look(self, key: str) -> tuple[bytes | None, str]:
+        """A value, and the tag by which its next writer says what it has seen; empty where nothing is there at all."""
+
+        def get() -> tuple[bytes, str]:
+            found = self._store("read").get(key)
+            return bytes(found.bytes()), found.meta["e_tag"]
+
+        try:
+            raw, tag = self._ask("get", key, get)
+            found: tuple[bytes | None, str] = (None if raw == _DELETED else raw, tag)
+        except Integrity:
+            found = (None, "")
+        self._seen[key] = found
+        return found
+
+    def _put_if(self, key: str, value: bytes | None, tag: str) -> bool | None:
+        """Whether a put was taken, on the condition that what ``tag`` marks is still there; None where nobody knows."""
+        from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+
+        mode: str | UpdateVersion = {"e_tag": tag} if tag else "create"
+        self.requests["put"] += 1
+        try:
+            done = self._store("swap").put(key, _DELETED if value is None else value, mode=mode, use_multipart=False)
+        except (AlreadyExistsError, PreconditionError):
+            return False
+        except (BaseError, OSError) as error:
+            meant = self._error(error, key)
+            if not isinstance(meant, Unavailable):
+                raise meant from error
+            return None
+        self._seen[key] = (value, done["e_tag"])
+        return True
+
+    def _paged(self, key: str, first: int, last: int) -> Iterator[bytes]:
+        page = first
+        while page <= last:
+            kept = self._pages.get(key, page) if self._pages is not None else None
+            if kept is None:
+                fetched = self._fetch_pages(key, page, last)
+                yield from fetched[: last - page + 1]
+                page += len(fetched) or last + 1
+            else:
+                yield kept
+                page += 1
+
+    def _fetch_pages(self, key: str, page: int, last: int) -> Sequence[bytes]:
+        """Pages from one that is not kept on, in one request: those that are wanted, and ever more behind them where reading goes on."""
+        expected, width = self._ahead.get(key, (0, 1))
+        width = min(2 * width, _LONGEST_AHEAD) if page == expected and page else 1
+        count = max(width, last - page + 1)
+        data = self._range(key, page * PAGE, count * PAGE)
+        self._ahead[key] = (page + count, count)
+        pages = [data[start : start + PAGE] for start in range(0, len(data), PAGE)]
+        for number, piece in enumerate(pages, page):
+            if self._pages is not None:
+                self._pages.put(key, number, piece)
+        return pages
+
+    def _range(self, key: str, offset: int, length: int) -> bytes:
+        try:
+            return self._ask("get", key, lambda: bytes(self._store("read").get_range(key, start=offset, length=length)))
+        except _BeyondEndError:
+            return b""
+
+    def _ask(self, verb: str, key: str, request: Callable[[], T]) -> T:
+        self.requests[verb] += 1
+        with self._translated(key):
+            return request()
+
+    @contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+
+        try:
+            yield
+        except (AlreadyExistsError, PreconditionError):
+            raise
+        except (BaseError, OSError) as error:
+            raise self._error(error, key) from error
+
+    def _error(self, error: Exception, key: str) -> LinealError:
+        """What the library's error means. Its text is not passed on: it may hold a signed URL."""
+        text = str(error)
+        status = _found(r"status code: (\d+)", text)
+        code = _found(r"<Code>(\w+)</Code>", text)
+        if status == "416":
+            return _BeyondEndError("read behind the end", kind="missing-file")
+        if code in {"RequestTimeTooSkewed", "RequestExpired"}:
+            return PermissionDenied(
+                f"{self.place} refuses the request because this machine's clock is off",
+                kind="clock-off",
+                hint="Set the clock (it says it is " + time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()) + "), then try again.",
+            )
+        if code == "NoSuchBucket" or "ContainerNotFound" in text:
+            return NotFound(f"there is no bucket {self._address.bucket}", kind="unknown-bucket", hint="Correct the address, or make the bucket.")
+        if isinstance(error, FileNotFoundError) or status == "404":
+            return Integrity(f"{self.place}/{key} is missing from the store", kind="missing-file", hint="See what is left with: lineal fsck")
+        if status in {"401", "403"} or type(error).__name__ in {"PermissionDeniedError", "UnauthenticatedError"}:
+            return PermissionDenied(
+                f"{self.place} refuses these credentials" + (f" ({code})" if code else ""),
+                kind="store-denied",
+                hint="Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or Google's, or Azure's variables), and the key's rights to the bucket.",
+            )
+        return self._unavailable(_reason(text, status, code))
+
+    def _unavailable(self, reason: str) -> Unavailable:
+        return Unavailable(
+            f"{self.place} does not answer: {reason}",
+            kind="store-unavailable",
+            hint="What is finished stays; the same command goes on from there. Check the network and the endpoint.",
+        )
+
+    def _store(self, use: str) -> Any:
+        """The library's store: ``read`` and ``write`` repeat what failed, ``swap`` leaves that to `swap`, which looks first."""
+        with self._lock:
+            if use not in self._stores:
+                self._stores[use] = self._opened(use)
+            return self._stores[use]
+
+    def _opened(self, use: str) -> Any:
+        from obstore.store import from_url
+
+        patience = self._patience
+        client: dict[str, Any] = {"connect_timeout": timedelta(seconds=patience.connect), "timeout": timedelta(seconds=patience.upload)}
+        client["allow_http"] = True  # only where the user wrote http:// as the endpoint
+        if use == "read":
+            client["read_timeout"] = timedelta(seconds=patience.answer)
+        retry: dict[str, Any] = {"max_retries": patience.retries if use != "swap" else 0, "retry_timeout": timedelta(seconds=patience.total)}
+        retry["backoff"] = {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2}
+        with self._translated(""):
+            return from_url(self._address.place, config=dict(self._address.options), client_options=client, retry_config=retry)  # type: ignore[call-overload]
+
+
+class _BeyondEndError(Integrity):
+    """A range begins behind a file's end."""
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    return match[1] if match else ""
+
+
+def _reason(text: str, status: str, code: str) -> str:
+    if status:
+        return f"it says {status}" + (f" {code}" if code else "")
+    for sign, words in (("ConnectionRefused", "nobody listens there"), ("dns error", "its name is not known"), ("TimedOut", "it is too slow")):
+        if sign in text:
+            return words
+    return "the connection broke"
