@@ -121,6 +121,19 @@ def read(objects: Objects, identity: bytes) -> bytes:
     return data
 
 
+def read_range(objects: Objects, identity: bytes, start: int, stop: int) -> bytes:
+    """The content's bytes from ``start`` up to ``stop`` or its end; only the chunks they lie in are read."""
+    found = extent(objects, identity)
+    stop = min(stop, found.size)
+    parts: list[bytes] = []
+    if start < stop:
+        for offset, chunk in chunks_of(objects, found, start=start):
+            parts.append(chunk[max(0, start - offset) : stop - offset])
+            if offset + len(chunk) >= stop:
+                break
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
 class ContentReader(io.RawIOBase):
     """A content as a seekable file that reads only the chunks it needs. Not thread safe."""
 

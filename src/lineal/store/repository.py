@@ -112,6 +112,10 @@ class Repository:
         """The whole content, compared with its digest."""
         return content.read(self._objects, raw_hash(digest))
 
+    def read_range(self, digest: Digest, start: int, stop: int) -> bytes:
+        """The content's bytes from ``start`` up to ``stop`` or its end; only the chunks they lie in are read."""
+        return content.read_range(self._objects, raw_hash(digest), start, stop)
+
     def open_content(self, digest: Digest) -> BinaryIO:
         """The content as a seekable file that reads only what it needs."""
         return cast("BinaryIO", io.BufferedReader(content.ContentReader(self._objects, raw_hash(digest)), 1 << 17))
