@@ -109,6 +109,40 @@ class Runs(Protocol):
         """Brings every pending journal into the ledger, settles dead runs, and says how many runs changed. Cheap when there is nothing."""
 
 
+class VersionView(Protocol):
+    """A version of a dataset, looked at like a file system that nobody can write to. Thread safe.
+
+    Paths are bytes relative to the dataset's folder, ``b""`` is that folder. What is not read is not fetched.
+    """
+
+    @property
+    def version(self) -> DatasetVersion: ...
+    @property
+    def single(self) -> TreeEntry | None:
+        """The only file of a dataset that is one file; None of a folder's."""
+
+    def address(self, path: bytes) -> str:
+        """``lineal://NAME@NUMBER/path``."""
+
+    def entry(self, path: bytes) -> TreeEntry | None:
+        """What lies at a path, links not followed."""
+
+    def follow(self, path: bytes) -> TreeEntry | None:
+        """What a path leads to, through links as far as they stay inside the version."""
+
+    def children(self, folder: bytes, *, after: bytes = b"") -> Iterator[TreeEntry]:
+        """What lies directly in a folder; what its subfolders hold is not looked at."""
+
+    def entries(self, folder: bytes) -> Iterator[TreeEntry]:
+        """Everything below a folder in the order of the paths; folders only where they are empty."""
+
+    def target(self, link: TreeEntry) -> bytes: ...
+    def open(self, entry: TreeEntry) -> BinaryIO: ...
+    def read(self, entry: TreeEntry, start: int, stop: int) -> bytes: ...
+    def totals(self) -> tuple[int, int]:
+        """How many entries there are, and how many bytes their contents have."""
+
+
 class Datasets(Protocol):
     """Data, versioned."""
 
@@ -127,6 +161,9 @@ class Datasets(Protocol):
     def get(self, reference: str) -> DatasetVersion: ...
     def entries(self, reference: str, *, prefix: str = "", limit: int = 1000, after: str = "") -> Sequence[TreeEntry]: ...
     def open(self, reference: str, path: str) -> BinaryIO: ...
+    def view(self, reference: str) -> VersionView:
+        """A version to read where it lies; a name alone is its latest version as it is now."""
+
     def status(self, name: str = "") -> Sequence[DatasetStatus]: ...
     def diff(self, before: str, after: str) -> VersionDiff: ...
     def checkout(self, reference: str, target: Path | None = None, *, progress: Progress = silent) -> int: ...

@@ -23,6 +23,7 @@ from lineal.workspace.comparing import change_of, version_diff
 from lineal.workspace.interface import Progress, silent
 from lineal.workspace.references import resolve as resolve_reference
 from lineal.workspace.site import Site
+from lineal.workspace.viewing import LocalView
 
 _ATTEMPTS = 20
 
@@ -106,6 +107,10 @@ class LocalDatasets:
         if entry is None or entry.mode == "folder":
             raise NotFound(f"{version.reference} has no file {path!r}", kind="unknown-path", hint="See its files with: lineal data log --files")
         return self._site.store.open_content(entry.digest)
+
+    def view(self, reference: str) -> LocalView:
+        """A version to read where it lies, without a checkout."""
+        return LocalView(self._site, self.get(reference))
 
     def status(self, name: str = "") -> Sequence[DatasetStatus]:
         """What the working copies look like against their latest versions: of one dataset, or of all."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import lineal
+from lineal.bootstrap.session import close_shared
 from lineal.errors import InvalidInput, NotFound
-from lineal.interfaces.sdk import session
 from lineal.interfaces.sdk.reading import FoundDataset
 
 
@@ -20,9 +20,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     create_workspace(tmp_path, name="reading").close()
     monkeypatch.chdir(tmp_path)
     yield tmp_path
-    for workspace in session._opened.values():
-        workspace.close()
-    session._opened.clear()
+    close_shared()
 
 
 def test_runs_are_found_and_shown_as_a_table(project: Path) -> None:

@@ -1,0 +1,35 @@
+"""Versions that are read where they lie, without a checkout."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lineal.records.address import Address
+from lineal.store.view import TreeView
+
+if TYPE_CHECKING:
+    from lineal.records.dataset import DatasetVersion, TreeEntry
+    from lineal.workspace.site import Site
+
+
+class LocalView(TreeView):
+    """A version of a dataset, looked at like a file system; see `lineal.workspace.interface.VersionView`."""
+
+    def __init__(self, site: Site, version: DatasetVersion) -> None:
+        super().__init__(site.store, version.digest)
+        self._version = version
+
+    @property
+    def version(self) -> DatasetVersion:
+        """The version, which is the same for as long as this is held."""
+        return self._version
+
+    @cached_property
+    def single(self) -> TreeEntry | None:
+        """The only file of a dataset that is one file; None of a folder's."""
+        return next(self.entries(b""), None) if self._version.single_file else None
+
+    def address(self, path: bytes) -> str:
+        """The address of a path of exactly this version."""
+        return Address(reference=self._version.reference, path=path).text
