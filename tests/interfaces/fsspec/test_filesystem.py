@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
@@ -148,8 +149,25 @@ def test_a_file_seeks_reads_lines_and_text(fs: LinealFileSystem) -> None:
     assert fs.cat("flights@1/" + os.fsdecode(b"raw-\xff")) == b"raw"
 
 
+def test_threads_that_seek_and_read_in_one_file_each_get_what_they_went_to(fs: LinealFileSystem) -> None:
+    whole = fs.cat(CSV)
+    with fs.open(CSV) as file:
+        file.seek(100)
+        with concurrent.futures.ThreadPoolExecutor(1) as other:
+            assert other.submit(lambda: (file.seek(5000), file.read(10))[1]).result() == whole[5000:5010]
+            assert file.read(10) == whole[100:110]
+            assert other.submit(file.read, 10).result() == whole[110:120], "a file that is handed on goes on where it was"
+            assert file.read(10) == whole[120:130]
+            file.seek(200)
+            assert other.submit(file.read, 10).result() == whole[200:210]
+            assert file.read(10) == whole[210:220]
+            file.seek(300)
+            rest = len(file.readline())
+            assert file.read(10) == whole[300 + rest : 310 + rest]
+
+
 def test_nothing_can_be_written(fs: LinealFileSystem) -> None:
-    for deed in (
+    deeds: list[Callable[[], object]] = [
         lambda: fs.open("flights@1/new.csv", "wb"),
         lambda: fs.open(CSV, "ab"),
         lambda: fs.pipe("flights@1/new.csv", b"x"),
@@ -159,7 +177,8 @@ def test_nothing_can_be_written(fs: LinealFileSystem) -> None:
         lambda: fs.touch("flights@1/new"),
         lambda: fs.mv(CSV, "flights@1/other"),
         lambda: fs.cp_file(CSV, "flights@1/other"),
-    ):
+    ]
+    for deed in deeds:
         with pytest.raises(OSError, match="cannot be written"):
             deed()
 
