@@ -41,11 +41,11 @@ class Extent:
     depth: int
 
 
-def put_bytes(objects: Objects, data: bytes) -> tuple[bytes, int]:
-    """Stores a content; returns its id, and the plain bytes that were new."""
+def put_bytes(objects: Objects, data: bytes, *, meta: bool = False) -> tuple[bytes, int]:
+    """Stores a content; returns its id, and the plain bytes that were new. ``meta`` is whether it is a commit or a tree node."""
     identity = blake3(data).digest()
     if len(data) < WHOLE:
-        return identity, len(data) * objects.put(identity, data)
+        return identity, len(data) * objects.put(identity, data, meta=meta)
     if objects.kind(identity) is not None:
         return identity, 0
     with objects.batch():

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
@@ -17,9 +17,9 @@ import msgspec
 
 from lineal.errors import Integrity
 from lineal.store.backends.interface import Backend
-from lineal.store.packs import Place, newer_format, pack_key
+from lineal.store.packs import Pack, Place, newer_format, pack_key
 from lineal.store.sealing import seal, unseal
-from lineal.store.segments import LARGEST_SHARD, Entry, Records, damaged_index, encode_shard
+from lineal.store.segments import HEAD, LARGEST_SHARD, Entry, FarSpan, Records, Span, damaged_index, encode_shard, shard_size
 
 HEAD_KEY = "index/head"
 FORMAT = 1
@@ -29,20 +29,35 @@ GROWTH = 4
 """A segment has at least this many times the objects of all newer ones together."""
 
 
+INLINE = 64
+"""A pack of as many objects at most has its records in the head itself, so that no reader far away asks for them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """A file of the index. ``first`` is the hex of its first key."""
+    """A file of the index.
+
+    Attributes:
+        first: the hex of its first key; objects: how many it finds.
+        packs: how many packs it names; 0 where that was not written down.
+    """
 
     name: str
     first: str
     objects: int
+    packs: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """Shards that together are sorted."""
+    """Shards that together are sorted.
+
+    Attributes:
+        meta: whether it finds commits and tree nodes only. Those are few, and asked for first.
+    """
 
     shards: tuple[Shard, ...]
+    meta: bool = False
 
     @property
     def objects(self) -> int:
@@ -51,12 +66,39 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Footer:
+    """What is known of a pack that is in no segment yet, for readers that are far away.
+
+    Attributes:
+        records: those of the pack, where they are few enough to be in the head.
+        meta: whether the pack has commits and tree nodes only.
+    """
+
+    records: bytes = b""
+    meta: bool = False
+
+    @classmethod
+    def of(cls, pack: Pack, *, meta: bool = False) -> Footer:
+        """What to say of a pack that was just built."""
+        return cls(records=pack.pieces[-2] if pack.objects <= INLINE else b"", meta=meta)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndexHead:
-    """What the index is made of: segments from old to new, then packs from old to new."""
+    """What the index is made of: segments from old to new, then packs from old to new.
+
+    Attributes:
+        footers: of some of the packs, by name.
+    """
 
     format: int = FORMAT
     segments: tuple[Segment, ...] = ()
     packs: tuple[str, ...] = ()
+    footers: Mapping[str, Footer] = field(default_factory=dict)
+
+    def is_meta(self, pack: str) -> bool:
+        """Whether a pack is known to have commits and tree nodes only."""
+        return pack in self.footers and self.footers[pack].meta
 
 
 class Index:
@@ -67,6 +109,7 @@ class Index:
         self._raw: bytes | None = None
         self._head = IndexHead()
         self._opened: dict[str, Records] = {}
+        self._segments: tuple[Segment, ...] = ()
 
     def refresh(self) -> bool:
         """Looks at the head again; says whether it has moved."""
@@ -85,16 +128,25 @@ class Index:
                 raise
             return self._find(key)  # another process has merged what the old head named
 
-    def publish(self, packs: Sequence[str]) -> None:
-        """Makes durable packs known to everybody, and merges when there are many."""
+    def publish(self, packs: Sequence[str], footers: Mapping[str, Footer] | None = None) -> None:
+        """Makes durable packs known to everybody, and merges when there are many, or where looking into one would cost a request.
+
+        Args:
+            footers: what is known of some of the packs, by name.
+        """
+        raw, head = self._raw, self._head
+        known = {} if self._backend.mapped else footers or {}
         while True:
+            fresh = tuple(pack for pack in packs if pack not in head.packs)
+            new = replace(head, packs=head.packs + fresh, footers={**head.footers, **known})
+            if not fresh or self._swap(new, raw):
+                break
             raw = self._backend.fetch(HEAD_KEY)
             head = _decode(raw)
-            new = replace(head, packs=head.packs + tuple(pack for pack in packs if pack not in head.packs))
-            if self._swap(new, raw):
-                break
-        if len(new.packs) >= LOOSE_PACKS:
-            self._merge(new)
+        for meta in (True, False):
+            group = tuple(pack for pack in self._head.packs if self._head.is_meta(pack) == meta)
+            if len(group) >= LOOSE_PACKS or any(self._costs_a_request(pack) for pack in group):
+                self._merge(self._head, group, meta=meta)
 
     @classmethod
     def rebuild(cls, backend: Backend, packs: Callable[[], Iterable[str]]) -> None:
@@ -102,7 +154,7 @@ class Index:
         index = cls(backend)
         while True:
             raw = backend.fetch(HEAD_KEY)
-            head = IndexHead(segments=index._write(map(index._pack, packs())))
+            head = IndexHead(segments=index._write(map(index._pack, packs()), meta=False))
             if index._swap(head, raw):
                 return
 
@@ -123,7 +175,7 @@ class Index:
     def _find(self, key: bytes) -> tuple[str, Place] | None:
         head = self._head
         broken: Integrity | None = None
-        for source in self._candidates(head, key.hex()):
+        for source in self._candidates(head.packs, self._segments, key.hex()):
             try:
                 if found := source().find(key):
                     return found
@@ -133,54 +185,77 @@ class Index:
             raise broken
         return None
 
-    def _candidates(self, head: IndexHead, key: str) -> Iterator[Callable[[], Records]]:
-        for pack in reversed(head.packs):
+    def _candidates(self, packs: Sequence[str], segments: Sequence[Segment], key: str) -> Iterator[Callable[[], Records]]:
+        for pack in reversed(packs):
             yield partial(self._pack, pack)
-        for segment in reversed(head.segments):
+        for segment in segments:
             place = bisect_right(segment.shards, key, key=lambda shard: shard.first)
             if place:
-                yield partial(self._shard, segment.shards[place - 1])
+                following = segment.shards[place].first if place < len(segment.shards) else ""
+                yield partial(self._shard, segment.shards[place - 1], following)
 
     def _pack(self, name: str) -> Records:
-        return self._opened.get(name) or self._opened.setdefault(name, Records.of_pack(self._backend.view(pack_key(name)), name))
+        return self._opened.get(name) or self._opened.setdefault(name, self._open_pack(name))
 
-    def _shard(self, shard: Shard) -> Records:
+    def _open_pack(self, name: str) -> Records:
+        known = self._head.footers.get(name)
+        if known is not None and known.records:
+            return Records(memoryview(known.records), memoryview(bytes.fromhex(name)))
+        return Records.of_pack(self._backend.view(pack_key(name)), name)
+
+    def _costs_a_request(self, pack: str) -> bool:
+        return not self._backend.mapped and not (pack in self._head.footers and self._head.footers[pack].records)
+
+    def _shard(self, shard: Shard, following: str = "") -> Records:
         name = shard.name
-        return self._opened.get(name) or self._opened.setdefault(name, Records.of_shard(self._backend.view(shard_key(name)), name))
+        return self._opened.get(name) or self._opened.setdefault(name, self._open_shard(shard, following))
+
+    def _open_shard(self, shard: Shard, following: str) -> Records:
+        """``following`` is the first key of the shard behind it, which with its own bounds where its keys are."""
+        keys = (int(shard.first[:16], 16), int(following[:16], 16) if following else 1 << 64)
+        return Records.of_shard(self._look_at(shard), shard.name, keys=keys if keys[0] < keys[1] else (0, 1 << 64))
+
+    def _look_at(self, shard: Shard) -> Span:
+        key = shard_key(shard.name)
+        if self._backend.mapped:
+            return self._backend.view(key)
+        packs = shard.packs or HEAD.unpack(self._backend.read(key, 0, HEAD.size))[2]
+        return FarSpan(self._backend, key, 0, shard_size(packs, shard.objects))
 
     def _adopt(self, raw: bytes | None) -> None:
         self._head, self._raw = _decode(raw), raw
         named = set(self._head.packs) | {name for _key, name in self.files()}
         self._opened = {name: records for name, records in self._opened.items() if name in named}
+        newest = self._head.segments[::-1]
+        self._segments = tuple(segment for segment in newest if segment.meta) + tuple(segment for segment in newest if not segment.meta)
 
     def _swap(self, head: IndexHead, expected: bytes | None) -> bool:
+        head = replace(head, footers={pack: head.footers[pack] for pack in head.packs if pack in head.footers})
         raw = seal(msgspec.json.encode(head))
         if not self._backend.swap(HEAD_KEY, raw, expected=expected):
             return False
         self._adopt(raw)
         return True
 
-    def _merge(self, head: IndexHead) -> None:
-        """Merges the loose packs and the segments that are too small to stand behind them."""
-        kept = len(head.segments)
+    def _merge(self, head: IndexHead, packs: tuple[str, ...], *, meta: bool) -> None:
+        """Merges packs and the segments of their sort that are too small to stand behind them."""
+        segments = [segment for segment in head.segments if segment.meta == meta]
+        kept = len(segments)
         try:
-            total = sum(len(self._pack(pack)) for pack in head.packs)
-            while kept and head.segments[kept - 1].objects < GROWTH * total:
+            total = sum(len(self._pack(pack)) for pack in packs)
+            while kept and segments[kept - 1].objects < GROWTH * total:
                 kept -= 1
-                total += head.segments[kept].objects
-            merged = head.segments[kept:]
-            written = self._write([*map(self._pack, head.packs), *(self._shard(shard) for segment in merged for shard in segment.shards)])
+                total += segments[kept].objects
+            merged = segments[kept:]
+            sources = [*map(self._pack, packs), *(self._shard(shard) for segment in merged for shard in segment.shards)]
+            written = self._write(sources, meta=meta)
         except Integrity:
             return  # another process merged first, or a file is damaged: what is not merged is still found, and fsck names it
-        self._replace(head.packs, merged, written)
+        self._replace(packs, merged, written)
 
-    def _replace(self, packs: tuple[str, ...], segments: tuple[Segment, ...], written: tuple[Segment, ...]) -> None:
-        while True:
-            raw = self._backend.fetch(HEAD_KEY)
-            head = _decode(raw)
-            if not (set(packs) <= set(head.packs) and set(segments) <= set(head.segments)):
-                self._drop(written)
-                return
+    def _replace(self, packs: tuple[str, ...], segments: Sequence[Segment], written: tuple[Segment, ...]) -> None:
+        raw, head = self._raw, self._head
+        while set(packs) <= set(head.packs) and set(segments) <= set(head.segments):
             new = replace(
                 head,
                 segments=tuple(segment for segment in head.segments if segment not in segments) + written,
@@ -189,6 +264,10 @@ class Index:
             if self._swap(new, raw):
                 self._drop(segments)
                 return
+            raw = self._backend.fetch(HEAD_KEY)
+            head = _decode(raw)
+        self._adopt(raw)
+        self._drop(written)
 
     def _drop(self, segments: Iterable[Segment]) -> None:
         """Takes shards away that the head no longer names; whoever has one mapped goes on reading it."""
@@ -198,14 +277,14 @@ class Index:
                 if shard.name not in named:
                     self._backend.delete(shard_key(shard.name))
 
-    def _write(self, sources: Iterable[Records]) -> tuple[Segment, ...]:
+    def _write(self, sources: Iterable[Records], *, meta: bool) -> tuple[Segment, ...]:
         entries = _without_repeats(heapq.merge(*(records.entries() for records in sources)))
         shards = []
         while batch := list(islice(entries, LARGEST_SHARD)):
-            name, pieces = encode_shard(batch)
+            name, packs, pieces = encode_shard(batch)
             self._backend.create(shard_key(name), pieces)
-            shards.append(Shard(name=name, first=batch[0][0].hex(), objects=len(batch)))
-        return (Segment(shards=tuple(shards)),) if shards else ()
+            shards.append(Shard(name=name, first=batch[0][0].hex(), objects=len(batch), packs=packs))
+        return (Segment(shards=tuple(shards), meta=meta),) if shards else ()
 
 
 def shard_key(name: str) -> str:

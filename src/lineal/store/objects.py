@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from lineal.errors import Integrity
 from lineal.store.backends.interface import Backend
-from lineal.store.index import Index
+from lineal.store.index import Footer, Index
 from lineal.store.packs import CHUNK, PACK_SIZE, PackBuilder, Place, damaged_pack, decode_block, pack_key
 
 _CACHED_BLOCKS = 16
@@ -40,35 +40,40 @@ class Objects:
 
         If it ends with an exception, what is not yet in a pack is dropped.
         """
-        if self._builder is not None:
+        if self._builders:
             yield
             return
-        self._batches.builder = PackBuilder(self._workers)
+        self._batches.builders = {meta: PackBuilder(self._workers) for meta in ((False,) if self.backend.mapped else (False, True))}
         self.index.refresh()
         try:
             yield
-            self._flush()
+            self._flush(*self._builders)
         finally:
-            self._batches.builder = None
+            self._batches.builders = {}
 
-    def put(self, key: bytes, data: bytes | memoryview, kind: int = CHUNK) -> bool:
-        """Stores an object that is perhaps here already; says whether it was new. Inside a batch it is durable when that ends."""
+    def put(self, key: bytes, data: bytes | memoryview, kind: int = CHUNK, *, meta: bool = False) -> bool:
+        """Stores an object that is perhaps here already; says whether it was new. Inside a batch it is durable when that ends.
+
+        Args:
+            meta: whether it is a commit or a tree node. Where a request costs more than a byte, these lie in packs of their own.
+        """
         if self.kind(key) is not None:
             return False
-        builder = self._builder
-        if builder is None:
+        builders = self._builders
+        if not builders:
             with self.batch():
-                return self.put(key, data, kind)
+                return self.put(key, data, kind, meta=meta)
+        builder = builders[meta and meta in builders]
         builder.add(key, data, kind)
         if builder.stored >= PACK_SIZE:
-            self._flush()
+            self._flush(meta and meta in builders)
         return True
 
     def kind(self, key: bytes) -> int | None:
         """The kind of an object, or None where this process knows of none."""
-        builder = self._builder
-        if builder is not None and (kind := builder.kind(key)) is not None:
-            return kind
+        for builder in self._builders.values():
+            if (kind := builder.kind(key)) is not None:
+                return kind
         found = self.index.find(key)
         return None if found is None else found[1].kind
 
@@ -78,9 +83,9 @@ class Objects:
         Raises:
             Integrity: kind ``missing-content``, if it is not here; kind ``damaged-pack``, if its bytes are not what they were.
         """
-        builder = self._builder
-        if builder is not None and (kind := builder.kind(key)) is not None:
-            return kind, builder.get(key)
+        for builder in self._builders.values():
+            if (kind := builder.kind(key)) is not None:
+                return kind, builder.get(key)
         found = self.index.find(key)
         if found is None and self.index.refresh():
             found = self.index.find(key)
@@ -103,8 +108,10 @@ class Objects:
         self._pool = None
 
     @property
-    def _builder(self) -> PackBuilder | None:
-        return getattr(self._batches, "builder", None)
+    def _builders(self) -> dict[bool, PackBuilder]:
+        """This thread's open packs, by whether they are for commits and tree nodes only; empty outside a batch."""
+        found: dict[bool, PackBuilder] = getattr(self._batches, "builders", {})
+        return found
 
     def _workers(self) -> ThreadPoolExecutor:
         if self._pool is None or self._pool_process != os.getpid():  # threads do not survive a fork
@@ -112,13 +119,17 @@ class Objects:
             self._pool_process = os.getpid()
         return self._pool
 
-    def _flush(self) -> None:
-        """Crash order: the pack is whole and durable before the index names it."""
-        pack = self._batches.builder.finish()
-        self._batches.builder = PackBuilder(self._workers)
-        if pack is not None:
-            self.written += self.backend.create(pack_key(pack.name), pack.pieces)
-            self.index.publish([pack.name])
+    def _flush(self, *shelves: bool) -> None:
+        """Crash order: packs are whole and durable before the index names them."""
+        made: dict[str, Footer] = {}
+        for meta in shelves:
+            pack = self._builders[meta].finish()
+            self._builders[meta] = PackBuilder(self._workers)
+            if pack is not None:
+                self.written += self.backend.create(pack_key(pack.name), pack.pieces)
+                made[pack.name] = Footer.of(pack, meta=meta)
+        if made:
+            self.index.publish(list(made), made)
 
     def _read(self, pack: str, place: Place) -> bytes:
         block = self._block(pack, place)

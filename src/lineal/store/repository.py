@@ -162,7 +162,8 @@ class Repository:
 
     def commit(self, root: Digest, *, parents: Iterable[Digest] = (), meta: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> Digest:
         """Stores a commit; returns its id."""
-        return self.put_bytes(encode_commit(Commit(root=root, parents=tuple(parents), meta=meta, schema=schema or {})))
+        data = encode_commit(Commit(root=root, parents=tuple(parents), meta=meta, schema=schema or {}))
+        return blake3_digest(content.put_bytes(self._objects, data, meta=True)[0])
 
     def read_commit(self, digest: Digest) -> Commit:
         """The commit of that id."""
@@ -212,7 +213,7 @@ class _Nodes:
         self._objects = objects
 
     def put(self, data: bytes) -> bytes:
-        return content.put_bytes(self._objects, data)[0]
+        return content.put_bytes(self._objects, data, meta=True)[0]
 
     def get(self, identity: bytes) -> bytes:
         return content.read(self._objects, identity)

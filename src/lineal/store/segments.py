@@ -6,10 +6,12 @@ import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from math import isqrt
+from typing import Protocol
 
 from blake3 import blake3
 
 from lineal.errors import Integrity
+from lineal.store.backends.interface import Backend
 from lineal.store.packs import RECORD, Place, newer_format, read_footer
 
 MAGIC = b"LNLI"
@@ -18,18 +20,61 @@ LARGEST_SHARD = 1 << 20
 """Records in one shard at most."""
 
 HEAD = struct.Struct("<4sB3xII")
+EVERY_KEY = (0, 1 << 64)
+"""The first 8 bytes of keys, as numbers, that may be in a file: from, and up to below."""
+
+_WHOLE = 4 * 1024 * 1024
+_SLAB = 16384 * RECORD.size
 
 Entry = tuple[bytes, bytes, bytes]
 """A key, the raw name of its pack, and the rest of its record."""
 
 
-class Records:
-    """Records in the order of their keys, looked up by bisection without reading them all. Thread safe."""
+class Span(Protocol):
+    """Bytes that are looked at by slices: in memory, in a mapped file, or far away."""
 
-    def __init__(self, records: memoryview, packs: memoryview) -> None:
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> memoryview: ...
+
+
+class FarSpan:
+    """A part of a file that is read when it is looked at: all at once where it is small, else what is asked for."""
+
+    def __init__(self, backend: Backend, key: str, start: int, length: int) -> None:
+        self._backend = backend
+        self._key = key
+        self._start = start
+        self._length = length
+        self._whole: memoryview | None = None
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, part: slice, /) -> memoryview:
+        start, stop, _step = part.indices(self._length)
+        if self._whole is None and self._length <= _WHOLE:
+            self._whole = self._read(0, self._length)
+        return self._read(start, stop) if self._whole is None else self._whole[start:stop]
+
+    def _read(self, start: int, stop: int) -> memoryview:
+        data = self._backend.read(self._key, self._start + start, stop - start)
+        if len(data) < stop - start:
+            raise damaged_index(f"{self._key} is damaged: it is shorter than the index says")
+        return memoryview(data)
+
+
+class Records:
+    """Records in the order of their keys, looked up without reading them all. Thread safe.
+
+    Args:
+        keys: the range that they are spread over evenly, as hashes are; a lookup guesses from it where a key is.
+    """
+
+    def __init__(self, records: Span, packs: Span, *, keys: tuple[int, int] = EVERY_KEY) -> None:
         self._records = records
         self._packs = packs
         self._count = len(records) // RECORD.size
+        self._keys = keys
 
     @classmethod
     def of_pack(cls, view: memoryview, name: str) -> Records:
@@ -37,72 +82,116 @@ class Records:
         return cls(read_footer(view, name), memoryview(bytes.fromhex(name)))
 
     @classmethod
-    def of_shard(cls, view: memoryview, name: str) -> Records:
+    def of_shard(cls, view: Span, name: str, *, keys: tuple[int, int] = EVERY_KEY) -> Records:
         """The records of one shard of the index.
 
         Raises:
             Integrity: kind ``damaged-index``, if it is not a shard, or not as long as it says.
             InvalidState: kind ``newer-format``, if a newer Lineal wrote it.
         """
-        if len(view) < HEAD.size or bytes(view[:4]) != MAGIC:
+        head = view[: HEAD.size]
+        if len(head) < HEAD.size or bytes(head[:4]) != MAGIC:
             raise damaged_index(f"shard {name} is damaged: its head is not a shard's")
-        _magic, version, packs, count = HEAD.unpack_from(view)
+        _magic, version, packs, count = HEAD.unpack(head)
         if version > VERSION:
             raise newer_format(f"index shard {name}", version)
         split = HEAD.size + 32 * packs
         if len(view) != split + RECORD.size * count:
             raise damaged_index(f"shard {name} is damaged: it is not as long as it says")
-        return cls(view[split:], view[HEAD.size : split])
+        return cls(_Part(view, split, len(view)), _Part(view, HEAD.size, split), keys=keys)
 
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> bytes:
-        start = index * RECORD.size
-        return bytes(self._records[start : start + 32])
-
     def find(self, key: bytes) -> tuple[str, Place] | None:
         """The name of the pack that has the object, and its place there."""
-        index = self._bisect(key)
-        if index == self._count:
+        record = self._record(key)
+        if record is None:
             return None
-        found, pack, block, stored, start, length, kind = RECORD.unpack_from(self._records, index * RECORD.size)
-        if found != key:
-            return None
+        _key, pack, block, stored, start, length, kind = RECORD.unpack(record)
         return bytes(self._packs[32 * pack : 32 * pack + 32]).hex(), Place(block, stored, start, length, kind)
 
     def entries(self) -> Iterator[Entry]:
         """Every record, in the order of the keys."""
         size = RECORD.size
-        for start in range(0, len(self._records), size):
-            record = bytes(self._records[start : start + size])
-            pack = 32 * int.from_bytes(record[32:36], "little")
-            yield record[:32], bytes(self._packs[pack : pack + 32]), record[36:]
+        names = bytes(self._packs[0 : len(self._packs)])
+        for slab in range(0, len(self._records), _SLAB):
+            records = bytes(self._records[slab : slab + _SLAB])
+            for start in range(0, len(records), size):
+                record = records[start : start + size]
+                pack = 32 * int.from_bytes(record[32:36], "little")
+                yield record[:32], names[pack : pack + 32], record[36:]
 
     def packs(self) -> Iterator[bytes]:
         """The raw names of the packs that these records point into."""
-        return (bytes(self._packs[start : start + 32]) for start in range(0, len(self._packs), 32))
+        names = bytes(self._packs[0 : len(self._packs)])
+        return (names[start : start + 32] for start in range(0, len(names), 32))
 
-    def _bisect(self, key: bytes) -> int:
-        """Keys are hashes, so their place is guessed from their value; a guess that fails costs a plain bisection."""
-        guess = int.from_bytes(key[:4], "big") * self._count >> 32
-        width = 16 + 4 * isqrt(self._count)
-        low, high = max(0, guess - width), min(self._count, guess + width)
-        index = bisect_left(self, key, low, high)
-        if (index == low and low > 0) or (index == high and high < self._count):
-            return bisect_left(self, key)
-        return index
+    def _record(self, key: bytes) -> memoryview | None:
+        """A key's record. Keys are hashes, so its place is guessed from its value; a window that misses it is widened."""
+        low, high = self._keys
+        value = min(max(int.from_bytes(key[:8], "big"), low), high - 1)
+        guess = (value - low) * self._count // (high - low)
+        width = 16 + 3 * isqrt(self._count) // 2  # three deviations of where a key is among random ones
+        while True:
+            first, last = max(0, guess - width), min(self._count, guess + width)
+            window = self._records[first * RECORD.size : last * RECORD.size]
+            keys = _Keys(window)
+            place = bisect_left(keys, key)
+            inside = (place > 0 or first == 0) and (place < len(keys) or last == self._count)
+            if inside:
+                return keys.record(place) if place < len(keys) and keys[place] == key else None
+            width *= 4
 
 
-def encode_shard(entries: Iterable[Entry]) -> tuple[str, list[bytes]]:
-    """A shard of entries that come in the order of their keys: its name, the BLAKE3 hex of its bytes, and those in pieces."""
+class _Part:
+    """A part of a span, as a span."""
+
+    def __init__(self, span: Span, start: int, stop: int) -> None:
+        self._span = span
+        self._start = start
+        self._length = stop - start
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, part: slice, /) -> memoryview:
+        start, stop, _step = part.indices(self._length)
+        return self._span[self._start + start : self._start + stop]
+
+
+class _Keys:
+    """The keys of a stretch of records."""
+
+    def __init__(self, records: memoryview) -> None:
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records) // RECORD.size
+
+    def __getitem__(self, index: int) -> bytes:
+        start = index * RECORD.size
+        return bytes(self._records[start : start + 32])
+
+    def record(self, index: int) -> memoryview:
+        """A whole record."""
+        return self._records[index * RECORD.size : (index + 1) * RECORD.size]
+
+
+def shard_size(packs: int, records: int) -> int:
+    """Bytes of a shard's file."""
+    return HEAD.size + 32 * packs + RECORD.size * records
+
+
+def encode_shard(entries: Iterable[Entry]) -> tuple[str, int, list[bytes]]:
+    """A shard of entries that come in the order of their keys: its name, the BLAKE3 hex of its bytes; how many packs it names; its bytes in pieces."""
     numbers: dict[bytes, int] = {}
     records = [key + numbers.setdefault(pack, len(numbers)).to_bytes(4, "little") + rest for key, pack, rest in entries]
     pieces = [HEAD.pack(MAGIC, VERSION, len(numbers), len(records)), b"".join(numbers), b"".join(records)]
     hasher = blake3()
     for piece in pieces:
         hasher.update(piece)
-    return hasher.hexdigest(), pieces
+    return hasher.hexdigest(), len(numbers), pieces
 
 
 def damaged_index(message: str) -> Integrity:

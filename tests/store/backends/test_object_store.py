@@ -113,3 +113,15 @@ def test_a_server_that_is_not_there_is_named_after_a_few_tries(seaweed: ObjectSe
         with pytest.raises(Unavailable, match="s3://lineal/") as caught:
             ask()
         assert caught.value.kind == "store-unavailable"
+
+
+def test_a_file_is_moved_measured_and_dated_by_the_servers_clock(seaweed: ObjectServer) -> None:
+    backend = opened(seaweed)
+    backend.create("packs/x", [b"hello"])
+    backend.move("packs/x", "trash/x")
+    assert (backend.size("packs/x"), backend.size("trash/x")) == (None, 5)
+    assert backend.age("packs/x") is None
+    age = backend.age("trash/x")
+    assert age is not None
+    assert 0 <= age < 60
+    assert list(backend.list("")) == ["trash/x"]

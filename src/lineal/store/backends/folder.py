@@ -27,6 +27,8 @@ class FolderBackend:
     Values are swapped under a file lock that the system releases when its holder dies, so no lock is ever left over.
     """
 
+    mapped = True
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         with translated(folder):

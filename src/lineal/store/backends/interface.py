@@ -13,6 +13,9 @@ class Backend(Protocol):
     ``store-denied``, and Integrity kind ``missing-file`` where a key is read that is not there. Thread safe, and safe among processes.
     """
 
+    mapped: bool
+    """Whether `view` maps a file instead of reading it, so that looking into a part of it costs nothing for the rest."""
+
     def create(self, key: str, pieces: Iterable[bytes | memoryview]) -> int:
         """Writes a file once: whole and durable when this returns, or not there at all. One that exists is left as it is.
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -56,6 +56,8 @@ class ObjectStoreBackend:
     Args:
         pages: keeps what was read; without it, everything is asked for each time.
     """
+
+    mapped = False
 
     def __init__(self, address: Address, *, pages: PageCache | None = None, patience: Patience | None = None) -> None:
         self._address = address
@@ -129,6 +131,38 @@ class ObjectStoreBackend:
             self._ask("delete", key, lambda: self._store("read").delete(key))
         except Integrity:
             return  # some stores say that it was not there
+
+    def move(self, key: str, target: str) -> None:
+        """Gives a file another key: there is a copy first, and then the old one goes."""
+        self._ask("put", key, lambda: self._store("write").copy(key, target))
+        self.delete(key)
+
+    def age(self, key: str) -> float | None:
+        """How many seconds ago a file was written, by the store's clock: it is asked by writing something, and looking when that was."""
+        try:
+            written = self._ask("head", key, lambda: self._store("read").head(key))["last_modified"]
+        except Integrity:
+            return None
+        probe = f"probe/{secrets.token_hex(8)}"
+        self._ask("put", probe, lambda: self._store("write").put(probe, b"1"))
+        now = self._ask("head", probe, lambda: self._store("read").head(probe))["last_modified"]
+        self.delete(probe)
+        return float((now - written).total_seconds())
+
+    def size(self, key: str) -> int | None:
+        """A file's bytes, or None where there is none."""
+        try:
+            return int(self._ask("head", key, lambda: self._store("read").head(key))["size"])
+        except Integrity:
+            return None
+
+    def hold(self, _note: Callable[[], bytes]) -> AbstractContextManager[None]:
+        """Nothing: who lives cannot be told from afar."""
+        return nullcontext()
+
+    def held(self) -> tuple[bytes, ...] | None:
+        """None: who lives cannot be told from afar."""
+        return None
 
     def fetch(self, key: str) -> bytes | None:
         """A small value; see `Backend.fetch`."""
