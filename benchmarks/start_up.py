@@ -33,6 +33,6 @@ def measure() -> list[Row]:
     peer_python = str(peer_environment("mlflow", "mlflow-skinny==3.17.2", "sqlalchemy", "alembic"))
     peer, peer_help = beyond_bare(peer_python, ["-c", "import mlflow"], ["-m", "mlflow", "--help"])
     return [
-        Row(work="import", unit="ms CPU", ours=importing, peer=peer, peer_name="mlflow-skinny", goal="≤ 60", met=importing <= 60),
-        Row(work="--help", unit="ms CPU", ours=helping, peer=peer_help, peer_name="mlflow-skinny"),
+        Row(work="import", unit="ms CPU", ours=importing, peers={"mlflow-skinny": peer}, goal="≤ 60", met=importing <= 60),
+        Row(work="--help", unit="ms CPU", ours=helping, peers={"mlflow-skinny": peer_help}),
     ]

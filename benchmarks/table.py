@@ -7,8 +7,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 CACHE = Path.home() / ".cache" / "lineal-bench"
@@ -19,28 +19,49 @@ class Row:
     """What was measured.
 
     Attributes:
-        ours, peer: in ``unit``; None where it does not apply.
+        ours: in ``unit``; None where it could not be measured, which the note then explains.
+        peers: by name, in ``unit``.
         goal: what was aimed at, in words.
         met: whether ``ours`` meets the goal; None where there is none.
     """
 
     work: str
     unit: str
-    ours: float
-    peer: float | None = None
-    peer_name: str = ""
+    ours: float | None
+    peers: Mapping[str, float] = field(default_factory=dict)
     goal: str = ""
     met: bool | None = None
     note: str = ""
 
     def cells(self) -> tuple[str, ...]:
-        peer = f"{_figure(self.peer)} ({self.peer_name})" if self.peer is not None else "–"
-        ratio = f"{self.peer / self.ours:.1f}×" if self.peer is not None and self.ours else "–"
         verdict = {True: "met", False: "**falls short**", None: "–"}[self.met]
-        return (self.work, self.unit, _figure(self.ours), peer, ratio, self.goal or "–", verdict, self.note)
+        if self.ours is None:
+            verdict = "**not measured**"
+        beside = "; ".join(f"{_figure(figure)} {name}{self._ratio(figure)}" for name, figure in self.peers.items())
+        return (self.work, self.unit, _figure(self.ours), beside or "–", self.goal or "–", verdict, self.note)
+
+    def _ratio(self, peer: float) -> str:
+        return f" ({peer / self.ours:.1f}×)" if self.ours else ""
 
 
-HEADINGS = ("work", "unit", "Lineal", "peer", "peer ÷ ours", "goal", "", "note")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """At most ``limit``, in the row's unit, or where ``of`` names a peer, ``limit`` times that one's figure."""
+
+    words: str
+    limit: float
+    of: str = ""
+
+    def met(self, ours: float | None, peers: Mapping[str, float]) -> bool | None:
+        """Whether it is reached; None where the peer has no figure."""
+        if ours is None:
+            return False
+        if not self.of:
+            return ours <= self.limit
+        return ours <= self.limit * peers[self.of] if self.of in peers else None
+
+
+HEADINGS = ("work", "unit", "Lineal", "peers (peer ÷ ours)", "goal", "", "note")
 
 
 def markdown(rows: Sequence[Row]) -> str:
