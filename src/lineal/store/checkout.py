@@ -16,7 +16,8 @@ from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 from lineal.store.backends.folder import translated
 from lineal.store.repository import Repository
-from lineal.store.snapshot import STAGING, Found, look_up, scan
+from lineal.store.ignoring import STAGING
+from lineal.store.snapshot import Found, look_up, scan
 from lineal.store.statindex import StatIndex
 
 _MOST_NAMED = 10

@@ -6,70 +6,35 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from blake3 import blake3
 
-from lineal.errors import InvalidInput
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest, blake3_digest
-from lineal.store.files import digest_file, read_error, readable
+from lineal.store.files import digest_file, readable
+from lineal.store.listing import mode_of, not_a_file
 from lineal.store.repository import Repository
 from lineal.store.statindex import StatIndex
+from lineal.store.workingcopy import AsFound, Found, survey
 
-IGNORE_FILE = b".linealignore"
-STAGING = b".lineal-checkout"
-"""Name of the folder that a checkout writes into before anything is moved to its place."""
-
-ALWAYS_IGNORED = frozenset({b".lineal", b".git", STAGING})
 EMPTY = blake3_digest(blake3(b"").digest())
 
 Observer = Callable[[memoryview], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Something in a folder.
-
-    Attributes:
-        path: relative to the folder that is scanned; full: absolute.
-        mode: as in `TreeEntry`; stat: by ``lstat``.
-    """
-
-    path: bytes
-    full: bytes
-    mode: str
-    stat: os.stat_result
-
-
 def scan(folder: bytes) -> Iterator[Found]:
     """Everything below a folder that is not ignored, neighbours after one another; symbolic links are not followed.
 
-    ``.lineal``, ``.git`` and what a checkout has not finished are always left out, and what ``.linealignore`` in the folder says, in gitignore's grammar.
-
-    Raises:
-        InvalidInput: kind ``not-a-file``, for sockets, pipes and devices.
-        NotFound: kind ``file-vanished``; PermissionDenied: kind ``file-unreadable``.
+    Raises as `survey` does.
     """
-    ignored = _ignore_rules(folder)
-    waiting = [(folder, b"")]
-    while waiting:
-        full, prefix = waiting.pop()
-        below = []
-        items = _listed(full)
-        for item in items:
-            path = prefix + item.name
-            mode, status = _look(item)
-            if item.name in ALWAYS_IGNORED or ignored(path + b"/" if mode == "folder" else path):
-                continue
-            if mode == "folder":
-                below.append((item.path, path + b"/"))
-            else:
-                yield Found(path, item.path, mode, status)
-        waiting += reversed(below)
-        if not items and prefix:
-            with readable(full):
-                yield Found(prefix[:-1], full, "folder", os.lstat(full))
+    found: list[Found] = []
+
+    def note(one: Found) -> TreeEntry:
+        found.append(one)
+        return TreeEntry(path=one.path, mode=one.mode, size=0, digest=EMPTY)
+
+    survey(folder, None, note, AsFound())
+    return iter(found)
 
 
 def look_at(path: bytes, name: bytes) -> Found:
@@ -77,8 +42,8 @@ def look_at(path: bytes, name: bytes) -> Found:
     with readable(path):
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
-            raise _special(path)
-    return Found(name, path, "executable" if found.st_mode & 0o100 else "file", found)
+            raise not_a_file(path)
+    return Found(name, path, mode_of(found, path), found)
 
 
 def store_found(store: Repository, index: StatIndex, found: Found, *, observe: Observer | None = None) -> TreeEntry:
@@ -126,39 +91,3 @@ def link_target(found: Found) -> bytes:
     """Where a symbolic link points."""
     with readable(found.full):
         return os.readlink(found.full)
-
-
-def _listed(folder: bytes) -> list[os.DirEntry[bytes]]:
-    with readable(folder), os.scandir(folder) as items:
-        return sorted(items, key=lambda item: item.name)
-
-
-def _look(item: os.DirEntry[bytes]) -> tuple[str, os.stat_result]:
-    try:
-        status = item.stat(follow_symlinks=False)
-    except OSError as error:
-        raise read_error(error, item.path) from error
-    if stat.S_ISREG(status.st_mode):
-        return ("executable" if status.st_mode & 0o100 else "file"), status
-    if stat.S_ISDIR(status.st_mode):
-        return "folder", status
-    if stat.S_ISLNK(status.st_mode):
-        return "symlink", status
-    raise _special(item.path)
-
-
-def _special(path: bytes) -> InvalidInput:
-    return InvalidInput(
-        f"{os.fsdecode(path)} is neither a file nor a folder nor a link", kind="not-a-file", hint="Name it in .linealignore to leave it out."
-    )
-
-
-def _ignore_rules(folder: bytes) -> Callable[[bytes], bool]:
-    rules = os.path.join(folder, IGNORE_FILE)
-    if not os.path.isfile(rules):
-        return lambda _path: False
-    from pathspec import GitIgnoreSpec  # most folders have no rules, and need not pay for this
-
-    with readable(rules), open(rules, encoding="utf-8", errors="surrogateescape") as file:
-        spec = GitIgnoreSpec.from_lines(file.read().splitlines())
-    return lambda path: spec.match_file(os.fsdecode(path))
