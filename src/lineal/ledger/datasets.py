@@ -111,6 +111,13 @@ def known_commits(connection: Connection, *, project_id: str, name: str) -> froz
     return frozenset(connection.execute(select(columns.commit).where(columns.project_id == project_id, columns.name == name)).scalars())
 
 
+def is_version(connection: Connection, *, project_id: str, digest: str) -> bool:
+    """Whether a version that is not deleted, of any dataset, has that tree."""
+    columns = dataset_versions.c
+    query = select(columns.number).where(columns.project_id == project_id, columns.digest == digest, columns.deleted_at.is_(None)).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def list_datasets(connection: Connection, *, project_id: str) -> tuple[Dataset, ...]:
     """Every dataset that has a version which is not deleted, by name."""
     query = _versions(project_id).where(dataset_versions.c.deleted_at.is_(None))

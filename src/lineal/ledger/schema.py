@@ -22,7 +22,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-FORMAT_VERSION = 1
+from lineal.ledger import format as newest
+
+FORMAT_VERSION = newest.FORMAT_VERSION
 """Raised with every migration; an older client refuses a ledger of a newer version by name."""
 
 metadata = MetaData()

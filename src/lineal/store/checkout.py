@@ -15,10 +15,11 @@ from lineal.errors import Conflict
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 from lineal.store.backends.folder import translated
-from lineal.store.repository import Repository
 from lineal.store.ignoring import STAGING
-from lineal.store.snapshot import Found, look_up, scan
+from lineal.store.repository import Repository
+from lineal.store.snapshot import look_up, scan
 from lineal.store.statindex import StatIndex
+from lineal.store.workingcopy import Found
 
 _MOST_NAMED = 10
 _ABANDONED_SECONDS = 86_400

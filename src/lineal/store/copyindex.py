@@ -16,8 +16,9 @@ from pathlib import Path
 from blake3 import blake3
 
 from lineal.records.digest import Digest, blake3_digest, raw_hash
-from lineal.store.listing import WIDTH, Listing, Status
+from lineal.store.listing import WIDTH, Listing
 from lineal.store.nodes import MODES
+from lineal.store.status import Status
 
 MAGIC = b"LNLW"
 VERSION = 1

@@ -18,6 +18,7 @@ from lineal.store import content
 from lineal.store.backends.folder import translated
 from lineal.store.chunking import WHOLE
 from lineal.store.objects import Objects
+from lineal.store.status import Looked
 
 _PIECE = 4 * 1024 * 1024
 
@@ -38,10 +39,10 @@ class StoredFile:
     digest: Digest
     size: int
     stored_bytes: int
-    stat: os.stat_result
+    stat: Looked
 
 
-def put_file(objects: Objects, path: bytes, *, observe: Observer | None = None, status: os.stat_result | None = None) -> StoredFile:
+def put_file(objects: Objects, path: bytes, *, observe: Observer | None = None, status: Looked | None = None) -> StoredFile:
     """Stores a file's bytes, each read once; raises as `Repository.put_file` says.
 
     Args:
@@ -125,7 +126,7 @@ def read_error(error: OSError, path: bytes) -> LinealError:
     return Unavailable(f"{name} cannot be read: {error.strerror or error}", kind="file-unreadable", hint="Check the disk it lies on.")
 
 
-def _unchanged(path: bytes, before: os.stat_result, after: os.stat_result, size: int | None = None) -> None:
+def _unchanged(path: bytes, before: Looked, after: os.stat_result, size: int | None = None) -> None:
     same = before.st_mtime_ns == after.st_mtime_ns and before.st_size == after.st_size and before.st_ino == after.st_ino
     if not same or size not in {None, before.st_size}:
         raise Conflict(

@@ -9,21 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
-from typing import NamedTuple
 
 from lineal.errors import InvalidInput
 from lineal.store.files import read_error, readable
-
-
-class Status(NamedTuple):
-    """The part of ``os.stat_result`` that tells whether something changed, by the same names."""
-
-    st_mode: int
-    st_size: int
-    st_mtime_ns: int
-    st_ctime_ns: int
-    st_ino: int
-
+from lineal.store.status import Looked, Status
 
 FOLDER = Status(stat.S_IFDIR, 0, 0, 0, 0)
 """What stands for a subfolder: what changes in it is seen in its own listing."""
@@ -32,9 +21,6 @@ UNKNOWN = Status(0, 0, 0, 0, 0)
 """Equal to nothing that is there."""
 
 WIDTH = 8 * len(FOLDER)
-_FINE_DOUBT_NS = 50_000_000
-_COARSE_DOUBT_NS = 2_000_000_000
-
 _statuses = attrgetter(*Status._fields)
 
 
@@ -89,7 +75,7 @@ def pack(names: bytes, statuses: Iterable[tuple[int, ...]]) -> Listing:
     return Listing(names, numbers.tobytes())
 
 
-def mode_of(status: Status | os.stat_result, path: bytes) -> str:
+def mode_of(status: Looked, path: bytes) -> str:
     """What a tree says of it: ``file``, ``executable``, ``symlink`` or ``folder``.
 
     Raises:
@@ -110,13 +96,6 @@ def not_a_file(path: bytes) -> InvalidInput:
     return InvalidInput(
         f"{os.fsdecode(path)} is neither a file nor a folder nor a link", kind="not-a-file", hint="Name it in .linealignore to leave it out."
     )
-
-
-def is_settled(status: Status | os.stat_result, seen: int) -> bool:
-    """Whether a change after ``seen`` would show in the status; file systems without fractions of a second need longer (git's racy rule)."""
-    touched = max(status.st_mtime_ns, status.st_ctime_ns)
-    doubt = _COARSE_DOUBT_NS if not touched % 1_000_000_000 else _FINE_DOUBT_NS
-    return touched + doubt < seen
 
 
 def _look(folder: bytes, item: os.DirEntry[str]) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from lineal.store.files import StoredFile, put_file, write_file
 from lineal.store.format import check_format
 from lineal.store.objects import Objects
 from lineal.store.refs import Refs
+from lineal.store.status import Looked
 from lineal.store.tree import Trees
 
 Progress = Callable[[str, int, int], None]
@@ -79,9 +80,7 @@ class Repository:
         """Stores bytes; idempotent."""
         return blake3_digest(content.put_bytes(self._objects, data)[0])
 
-    def put_file(
-        self, path: bytes | Path, *, observe: Callable[[memoryview], object] | None = None, status: os.stat_result | None = None
-    ) -> StoredFile:
+    def put_file(self, path: bytes | Path, *, observe: Callable[[memoryview], object] | None = None, status: Looked | None = None) -> StoredFile:
         """Stores a file's bytes; follows symbolic links.
 
         Args:

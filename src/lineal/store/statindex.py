@@ -6,20 +6,26 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 
 from lineal.records.digest import Digest, blake3_digest, raw_hash
+from lineal.store.copyindex import CopyIndex, Kept, flag_of, load_index
+from lineal.store.status import Looked, is_settled
 
 _VERSION = 1
-_FINE_DOUBT_NS = 50_000_000
-_COARSE_DOUBT_NS = 2_000_000_000
 _BUSY_SECONDS = 10.0
 
 _Known = tuple[int, int, int, int, int, bytes]
 """Size, mtime, ctime, inode, when it was seen (all times in ns), raw hash."""
+
+COPIES = "copies"
+"""The folder beside it in which the indexes of working copies lie."""
+
+_FILES = frozenset({flag_of("file"), flag_of("executable")})
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[bytes, _Known]).decode
@@ -28,7 +34,7 @@ _decode = msgspec.msgpack.Decoder(dict[bytes, _Known]).decode
 class StatIndex:
     """Remembers the digest of a file beside its stat, one packed record a folder. Thread safe, and safe among processes.
 
-    A wrong guess is never made: a file that was touched so shortly before it was read that a later change could carry the same time is not
+    What the indexes of working copies know counts, too. A wrong guess is never made: a file that was touched so shortly before it was read that a later change could carry the same time is not
     known (git's racy rule). A digest says nothing about whether the store still has the content.
     """
 
@@ -37,6 +43,7 @@ class StatIndex:
         self._lock = threading.Lock()
         self._folders: dict[bytes, dict[bytes, _Known]] = {}
         self._changed: dict[bytes, dict[bytes, _Known]] = {}
+        self._copies = _Copies(path.with_name(COPIES))
         self._connection = _connect(path)
 
     @classmethod
@@ -44,7 +51,7 @@ class StatIndex:
         """The index in a file, created where there is none, and made anew where it cannot be read."""
         return cls(path)
 
-    def known(self, path: bytes, stat: os.stat_result) -> Digest | None:
+    def known(self, path: bytes, stat: Looked) -> Digest | None:
         """The file's digest, if it certainly did not change since it was remembered.
 
         Args:
@@ -53,14 +60,11 @@ class StatIndex:
         folder, _slash, name = path.rpartition(b"/")
         with self._lock:
             found = self._folder(folder).get(name)
-        if found is None:
-            return None
-        size, modified, changed, inode, seen, raw = found
-        if (size, modified, changed, inode) != (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino):
-            return None
-        return blake3_digest(raw) if _is_settled(max(modified, changed), seen) else None
+            if found is None or found[:4] != (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino):
+                return self._copies.known(folder, name, stat)
+        return blake3_digest(found[5]) if is_settled(stat, found[4]) else None
 
-    def remember(self, path: bytes, stat: os.stat_result, digest: Digest, *, seen: int | None = None) -> None:
+    def remember(self, path: bytes, stat: Looked, digest: Digest, *, seen: int | None = None) -> None:
         """Notes a digest.
 
         Args:
@@ -102,10 +106,33 @@ class StatIndex:
             return {}
 
 
-def _is_settled(touched: int, seen: int) -> bool:
-    """Whether a change after ``seen`` would have another time; file systems without fractions of a second need longer."""
-    doubt = _COARSE_DOUBT_NS if not touched % 1_000_000_000 else _FINE_DOUBT_NS
-    return touched + doubt < seen
+class _Copies:
+    """What the indexes of working copies know, opened where a file is asked for that lies in one."""
+
+    def __init__(self, indexes: Path) -> None:
+        self._indexes = indexes
+        self._above: dict[bytes, tuple[bytes, CopyIndex] | None] = {}
+        self._folders: dict[bytes, Mapping[bytes, Kept]] = {}
+
+    def known(self, folder: bytes, name: bytes, stat: Looked) -> Digest | None:
+        if folder not in self._folders:
+            self._folders[folder] = self._kept(folder)
+        kept = self._folders[folder].get(name)
+        same = kept is not None and (stat.st_mode, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) == kept.status
+        return blake3_digest(kept.raw) if kept is not None and same and kept.flag in _FILES else None
+
+    def _kept(self, folder: bytes) -> Mapping[bytes, Kept]:
+        found = self._index_above(folder)
+        record = None if found is None else found[1].records.get(folder[len(found[0]) :].lstrip(b"/"))
+        return {} if record is None else record.kept()
+
+    def _index_above(self, folder: bytes) -> tuple[bytes, CopyIndex] | None:
+        """The working copy that a folder lies in, with its index."""
+        if folder not in self._above:
+            index = load_index(self._indexes, folder)
+            parent = os.path.dirname(folder)
+            self._above[folder] = (folder, index) if index is not None else None if parent == folder else self._index_above(parent)
+        return self._above[folder]
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -15,7 +15,8 @@ from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest, raw_hash
 from lineal.store.copyindex import OUTSIDE, SUBFOLDER, CopyIndex, Kept, Record, flag_of
 from lineal.store.ignoring import IGNORE_FILE, NO_RULES, Rules
-from lineal.store.listing import FOLDER, UNKNOWN, Listing, Status, is_settled, list_folder, mode_of, pack
+from lineal.store.listing import FOLDER, UNKNOWN, Listing, list_folder, mode_of, pack
+from lineal.store.status import Looked, Status, is_settled
 
 NONE = bytes(32)
 _SUBFOLDER = Kept(FOLDER, SUBFOLDER, NONE)
@@ -34,7 +35,7 @@ class Found:
     path: bytes
     full: bytes
     mode: str
-    stat: Status | os.stat_result
+    stat: Looked
 
 
 Resolve = Callable[[Found], TreeEntry]
@@ -81,7 +82,7 @@ class AsRecorded:
         """What the tree has of it."""
         if not before.flags:
             return before
-        kept = {name: self.gone(was) for name, was in before.kept().items() if _in_tree(was)}
+        kept = {name: Kept(UNKNOWN, was.flag, was.raw) for name, was in before.kept().items() if _in_tree(was)}
         return make_record(kept) if kept else None
 
 
@@ -152,12 +153,18 @@ def make_record(kept: Mapping[bytes, Kept]) -> Record:
     return Record(listing, bytes(item.flag for item in kept.values()), b"".join(item.raw for item in kept.values()))
 
 
-def recorded_entries(prefix: bytes, record: Record) -> Iterator[bytes]:
-    """The paths of the tree that a record of the folder ``prefix`` (with its slash) knows directly."""
+def paths_of(index: CopyIndex) -> Iterator[bytes]:
+    """Every path of the index's tree."""
+    for folder, record in index.records.items():
+        yield from _paths_in(folder, record)
+
+
+def _paths_in(folder: bytes, record: Record) -> Iterator[bytes]:
     if not record.flags:
-        if prefix:
-            yield prefix[:-1]
+        if folder:
+            yield folder
         return
+    prefix = folder + b"/" if folder else b""
     for name, flag in zip(record.listing.names.split(b"\0"), record.flags, strict=True):
         if flag not in {OUTSIDE, SUBFOLDER}:
             yield prefix + name
@@ -292,7 +299,7 @@ class _Look:
 
     def _vanished(self, path: bytes, record: Record) -> None:
         """Everything of a folder that is not there any more, or ignored now."""
-        for inner in recorded_entries(path + b"/" if path else b"", record):
+        for inner in _paths_in(path, record):
             self.outcome.changes.setdefault(inner, None)
         self._keep(path, self._side.vanished(record))
         self.outcome.fresh = True

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from lineal.records.dataset import DatasetVersion, PathChange, TreeEntry, VersionDiff
-from lineal.workspace.importing import text_of
+from lineal.workspace.facts import text_of
 from lineal.workspace.site import Site
 from lineal.workspace.tables import row_diff, suffix
 

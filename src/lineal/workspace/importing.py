@@ -8,48 +8,44 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lineal.errors import InvalidInput, NotFound
-from lineal.records.dataset import TreeEntry
+from lineal.records.dataset import DatasetVersion
 from lineal.records.digest import Digest
 from lineal.records.location import Location, locate
+from lineal.store.copyindex import CopyIndex
 from lineal.store.files import readable
 from lineal.store.repository import Repository
-from lineal.store.snapshot import Found, look_at, scan, store_found
+from lineal.store.snapshot import look_at
 from lineal.store.statindex import StatIndex
+from lineal.store.workingcopy import AsFound, Changes, survey
+from lineal.workspace.facts import Facts
 from lineal.workspace.interface import Progress
 from lineal.workspace.site import Site
-from lineal.workspace.tables import DELIMITED, PARQUET, DelimitedFacts, parquet_facts, suffix
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _PROGRESS_SECONDS = 0.2
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """What was found and stored.
 
     Attributes:
+        files: files and links; empty folders do not count. size: bytes of all contents.
         md5, schema: by path.
+        index: for the next look at this working copy; None of a single file.
     """
 
     root: Digest
-    entries: list[TreeEntry]
-    md5: dict[str, str] = field(default_factory=dict)
-    schema: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def files(self) -> int:
-        """Files and links; empty folders do not count."""
-        return sum(entry.mode != "folder" for entry in self.entries)
-
-    @property
-    def size(self) -> int:
-        """Bytes of all contents."""
-        return sum(entry.size for entry in self.entries)
+    files: int
+    size: int
+    md5: Mapping[str, str]
+    schema: Mapping[str, Any]
+    index: CopyIndex | None = None
 
 
 def checked_name(given: str, path: bytes) -> str:
@@ -98,6 +94,19 @@ def location_of(site: Site, full: bytes) -> Location:
     return locate(full, project=os.fsencode(site.layout.root.absolute()), home=os.fsencode(os.path.expanduser("~")))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known before a folder is looked at.
+
+    Attributes:
+        base: the working copy as it was, of a tree whose contents the store certainly has; latest: the version before. None where there is none.
+    """
+
+    index: StatIndex
+    base: CopyIndex | None = None
+    latest: DatasetVersion | None = None
+
+
 @contextmanager
 def stat_index(site: Site) -> Iterator[StatIndex]:
     """The project's stat index, written back at the end."""
@@ -108,84 +117,38 @@ def stat_index(site: Site) -> Iterator[StatIndex]:
         index.close()
 
 
-def take_snapshot(store: Repository, index: StatIndex, full: bytes, *, md5: bool, before: Mapping[str, Any], progress: Progress) -> Snapshot:
+def take_snapshot(store: Repository, full: bytes, *, known: Known, md5: bool, progress: Progress) -> Snapshot:
     """Stores a folder or file and its tree; all of it is durable when this returns, or none of it counts.
 
-    Args:
-        before: the schema of the version before, by path, with each table's digest, so that unchanged tables are not read again.
+    What is as it was in ``known.base`` is not looked at again, and what its schema and MD5 say of it is carried over.
     """
-    reading = _Reading(store=store, index=index, md5=md5, before=before, step=throttled("reading", progress))
+    facts = Facts(store=store, index=known.index, md5=md5, step=throttled("reading", progress))
+    base = known.base
+    index = None
     with store.batch():
-        for found in scan(full) if os.path.isdir(full) else (look_at(full, os.path.basename(full)),):
-            reading.take(found)
-        root = store.put_tree(reading.entries)
-    reading.entries.sort(key=lambda entry: entry.path)
-    return Snapshot(root=root, entries=reading.entries, md5=reading.md5s, schema=reading.schema)
+        if os.path.isdir(full):
+            look = survey(full, base, facts.take, AsFound())
+            root = _root(store, base, look.changes)
+            index = CopyIndex(root, look.records)
+            empty = sum(1 for path, record in look.records.items() if path and not record.flags)
+        else:
+            entry = facts.take(look_at(full, os.path.basename(full)))
+            root, empty = store.put_tree((entry,)), 0
+        facts.complete(root, known.latest, all_taken=base is None)
+        entries, size = store.totals(root)
+    return Snapshot(root=root, files=entries - empty, size=size, md5=facts.md5s, schema=facts.schema, index=index)
+
+
+def _root(store: Repository, base: CopyIndex | None, changes: Changes) -> Digest:
+    if base is None:
+        return store.put_tree(entry for entry in changes.values() if entry is not None)
+    return store.edit_tree(base.root, changes) if changes else base.root
 
 
 def md5_of_file(path: bytes) -> str:
     """The MD5 hex of a file as it is now. Raises NotFound kind ``file-vanished`` and PermissionDenied kind ``file-unreadable``."""
     with readable(path), open(path, "rb", buffering=0) as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def text_of(path: bytes) -> str:
-    """A path as a JSON key: bytes that are not UTF-8 are shown by a backslash, x and their hex digits."""
-    return path.decode("utf-8", "backslashreplace")
-
-
-class _Reading:
-    """Goes through what was found, one by one."""
-
-    def __init__(self, *, store: Repository, index: StatIndex, md5: bool, before: Mapping[str, Any], step: Callable[[int, int], None]) -> None:
-        self._store = store
-        self._index = index
-        self._md5 = md5
-        self._before = before
-        self._step = step
-        self.entries: list[TreeEntry] = []
-        self.md5s: dict[str, str] = {}
-        self.schema: dict[str, Any] = {}
-
-    def take(self, found: Found) -> None:
-        """Stores one thing."""
-        ending = suffix(found.path.decode("utf-8", "replace")) if found.mode in {"file", "executable"} else ""
-        counting = DelimitedFacts(DELIMITED[ending]) if ending in DELIMITED else None
-        entry = store_found(self._store, self._index, found, observe=None if counting is None else counting.observe)
-        self.entries.append(entry)
-        self._step(len(self.entries), 0)
-        if ending:
-            self._describe(entry, ending, counting)
-        if self._md5 and found.mode in {"file", "executable"}:
-            self.md5s[text_of(entry.path)] = self._md5_of(entry)
-
-    def _describe(self, entry: TreeEntry, ending: str, counting: DelimitedFacts | None) -> None:
-        name = text_of(entry.path)
-        known = self._before.get(name)
-        if known and known.get("digest") == entry.digest:
-            self.schema[name] = known
-            return
-        if ending == PARQUET:
-            with self._store.open_content(entry.digest) as file:
-                facts = parquet_facts(file)
-        else:
-            facts = self._counted(entry, ending, counting)
-        if facts:
-            self.schema[name] = {**facts, "digest": entry.digest}
-
-    def _counted(self, entry: TreeEntry, ending: str, counting: DelimitedFacts | None) -> dict[str, Any]:
-        if counting is None or not counting.seen:
-            counting = DelimitedFacts(DELIMITED[ending])
-            for chunk in self._store.chunks(entry.digest):
-                counting.observe(memoryview(chunk))
-        return counting.facts()
-
-    def _md5_of(self, entry: TreeEntry) -> str:
-        """From the store, so that it is of exactly the bytes that were stored."""
-        hasher = hashlib.md5(usedforsecurity=False)
-        for chunk in self._store.chunks(entry.digest):
-            hasher.update(chunk)
-        return hasher.hexdigest()
 
 
 def throttled(what: str, progress: Progress) -> Callable[[int, int], None]:

@@ -62,6 +62,11 @@ class Layout:
         return self.state / "stat.db"
 
     @property
+    def copies(self) -> Path:
+        """What working copies looked like when they were last compared with a version."""
+        return self.stat_index.with_name("copies")
+
+    @property
     def journals(self) -> Path:
         """One folder per run that is not wholly ingested, named by its id."""
         return self.state / "journals"

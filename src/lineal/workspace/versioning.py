@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lineal.errors import Conflict, Integrity, InvalidInput, LinealError, NotFound
-from lineal.ledger import datasets as rows
-from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, PathChange, TreeEntry, VerifyReport, VersionDiff
+from lineal.ledger.standing import Standing
+from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
 from lineal.records.digest import Digest
-from lineal.records.location import Location, resolve
+from lineal.records.location import Location
 from lineal.records.redaction import Redactor
 from lineal.store.checkout import check_out, check_out_file
-from lineal.store.snapshot import look_at, look_up, scan
+from lineal.store.copyindex import load_index, save_index
 from lineal.store.statindex import StatIndex
-from lineal.workspace import importing, projection
-from lineal.workspace.comparing import change_of, version_diff
+from lineal.workspace import importing
+from lineal.workspace.comparing import version_diff
+from lineal.workspace.facts import text_of
 from lineal.workspace.interface import Progress, silent
-from lineal.workspace.references import resolve as resolve_reference
 from lineal.workspace.site import Site
 from lineal.workspace.viewing import LocalView
+from lineal.workspace.workingcopies import place_of, standings, status_of
 
 _ATTEMPTS = 20
 
@@ -47,14 +48,14 @@ class LocalDatasets:
                 folder's dataset.
             PermissionDenied: kind ``file-unreadable``.
         """
+        from lineal.ledger import datasets as rows
+
         full = importing.checked_path(self._site, path)
         location = importing.location_of(self._site, full)
         chosen = importing.checked_name(name or self._name_at(location), full)
         self._refuse_other_place(chosen, location, given=name)
         stored_before = self._site.store.written_bytes
-        with importing.stat_index(self._site) as index:
-            before = self._latest_schema(chosen)
-            taken = importing.take_snapshot(self._site.store, index, full, md5=md5, before=before, progress=progress)
+        taken = self._taken(chosen, full, md5=md5, progress=progress)
         version = DatasetVersion(
             name=chosen,
             number=0,
@@ -72,15 +73,22 @@ class LocalDatasets:
             md5=taken.md5,
             schema=taken.schema,
         )
-        return self._commit(version, location)
+        added = self._commit(version, location)
+        if taken.index is not None:
+            save_index(self._site.layout.copies, full, taken.index)
+        return added
 
     def list(self) -> Sequence[Dataset]:
         """Every dataset, by name."""
+        from lineal.ledger import datasets as rows
+
         with self._site.ledger.read() as connection:
             return rows.list_datasets(connection, project_id=self._site.project_id)
 
     def versions(self, name: str) -> Sequence[DatasetVersion]:
         """A dataset's versions, newest first. Raises NotFound kind ``unknown-reference``."""
+        from lineal.ledger import datasets as rows
+
         plain_name = name.removeprefix("data:")
         with self._site.ledger.read() as connection:
             found = rows.versions_of(connection, project_id=self._site.project_id, name=plain_name)
@@ -88,6 +96,9 @@ class LocalDatasets:
 
     def get(self, reference: str) -> DatasetVersion:
         """The version that a reference names; a dataset's name alone is its latest."""
+        from lineal.ledger import datasets as rows
+        from lineal.workspace.references import resolve as resolve_reference
+
         node = resolve_reference(self._site, reference, kinds=("data",))
         with self._site.ledger.read() as connection:
             found = rows.version_of_occurrence(connection, project_id=self._site.project_id, occurrence=node.id)
@@ -114,9 +125,18 @@ class LocalDatasets:
 
     def status(self, name: str = "") -> Sequence[DatasetStatus]:
         """What the working copies look like against their latest versions: of one dataset, or of all."""
-        names = [self.get(name).name] if name else [dataset.name for dataset in self.list()]
         with importing.stat_index(self._site) as index:
-            return tuple(self._status(self.get(f"data:{chosen}"), index) for chosen in names)
+            return tuple(status_of(self._site, standing, index) for standing in self._standings(name))
+
+    def _standings(self, name: str) -> Sequence[Standing]:
+        """Where datasets lie and what their latest versions are, the quick way if there is one."""
+        quick = standings(self._site)
+        if quick is not None and not name:
+            return quick
+        if quick is not None and (named := [standing for standing in quick if standing.name == name.removeprefix("data:")]):
+            return named
+        names = [self.get(name).name] if name else [dataset.name for dataset in self.list()]
+        return [self._standing(self.get(f"data:{chosen}")) for chosen in names]
 
     def diff(self, before: str, after: str) -> VersionDiff:
         """What differs between two versions, for tables row by row."""
@@ -148,6 +168,8 @@ class LocalDatasets:
 
     def _commit(self, version: DatasetVersion, location: Location) -> DatasetVersion:
         """Crash order: everything is durable, then the commit, then the ref, then the rows; a row that is missing is made up for next time."""
+        from lineal.workspace import projection
+
         store, ref = self._site.store, projection.REFS + version.name
         for _attempt in range(_ATTEMPTS):
             projection.project(self._site, version.name)
@@ -169,6 +191,8 @@ class LocalDatasets:
         raise Conflict(f"{version.name} is being added by too many at once", kind="ref-moved", hint="Try again in a moment.")
 
     def _of_commit(self, name: str, commit: Digest) -> DatasetVersion:
+        from lineal.ledger import datasets as rows
+
         with self._site.ledger.read() as connection:
             for found in rows.versions_of(connection, project_id=self._site.project_id, name=name):
                 if found.commit == commit:
@@ -177,6 +201,8 @@ class LocalDatasets:
 
     def _unchanged(self, version: DatasetVersion, head: Digest | None) -> DatasetVersion | None:
         """The latest version, if it is this one and says no less."""
+        from lineal.ledger import datasets as rows
+
         with self._site.ledger.read() as connection:
             latest = rows.latest_version(connection, project_id=self._site.project_id, name=version.name)
         if latest is None or latest.commit != head or latest.deleted_at is not None:
@@ -185,17 +211,38 @@ class LocalDatasets:
         says_more = (version.md5 and not latest.md5) or (version.source and version.source != latest.source)
         return latest if same and not says_more else None
 
-    def _latest_schema(self, name: str) -> dict[str, object]:
+    def _taken(self, name: str, full: bytes, *, md5: bool, progress: Progress) -> importing.Snapshot:
+        with importing.stat_index(self._site) as index:
+            known = self._known(name, full, index)
+            try:
+                return importing.take_snapshot(self._site.store, full, known=known, md5=md5, progress=progress)
+            except Integrity:
+                if known.base is None and known.latest is None:
+                    raise
+                unknown = importing.Known(index=index)  # the version before is damaged: everything that is still here is stored anew
+                return importing.take_snapshot(self._site.store, full, known=unknown, md5=md5, progress=progress)
+
+    def _known(self, name: str, full: bytes, index: StatIndex) -> importing.Known:
+        """What need not be read: what the working copy was last compared with counts if a version has it, which keeps it from being collected."""
+        from lineal.ledger import datasets as rows
+
+        base = load_index(self._site.layout.copies, full)
         with self._site.ledger.read() as connection:
             latest = rows.latest_version(connection, project_id=self._site.project_id, name=name)
-        return {} if latest is None else dict(latest.schema)
+            if base is not None and not rows.is_version(connection, project_id=self._site.project_id, digest=base.root):
+                base = None
+        return importing.Known(index=index, base=base, latest=None if latest is None or latest.deleted_at else latest)
 
     def _name_at(self, location: Location) -> str:
         """The name of the dataset that already lies there, or an empty string."""
+        from lineal.ledger import datasets as rows
+
         with self._site.ledger.read() as connection:
             return rows.dataset_at(connection, project_id=self._site.project_id, location=location) or ""
 
     def _refuse_other_place(self, name: str, location: Location, *, given: str) -> None:
+        from lineal.ledger import datasets as rows
+
         with self._site.ledger.read() as connection:
             place = rows.dataset_location(connection, project_id=self._site.project_id, name=name)
         if given or place is None or place == location:
@@ -207,30 +254,23 @@ class LocalDatasets:
         )
 
     def _place(self, version: DatasetVersion) -> bytes:
+        return place_of(self._site, self._standing(version).location)
+
+    def _standing(self, version: DatasetVersion) -> Standing:
+        from lineal.ledger import datasets as rows
+
         with self._site.ledger.read() as connection:
             location = rows.dataset_location(connection, project_id=self._site.project_id, name=version.name)
         if location is None:
-            raise InvalidInput(f"{version.reference} has no place of its own", kind="bad-path", hint="Say where to: lineal data checkout REF DIR")
-        return resolve(location, project=os.fsencode(self._site.layout.root.absolute()), home=os.fsencode(os.path.expanduser("~")))
-
-    def _status(self, version: DatasetVersion, index: StatIndex) -> DatasetStatus:
-        full = self._place(version)
-        now = {entry.path: entry for entry in self._working_copy(version, full, index)}
-        changes: list[PathChange] = []
-        for entry in self._site.store.entries(version.digest):
-            there = now.pop(entry.path, None)
-            if there != entry:
-                changes.append(change_of(entry, there))
-        changes += [change_of(None, entry) for entry in now.values()]
-        changes.sort(key=lambda change: change.path)
-        return DatasetStatus(name=version.name, path=version.path, latest=version.reference, changes=tuple(changes), clean=not changes)
-
-    def _working_copy(self, version: DatasetVersion, full: bytes, index: StatIndex) -> Iterator[TreeEntry]:
-        if version.single_file:
-            if os.path.exists(full):
-                yield look_up(index, look_at(full, next(self._site.store.entries(version.digest, limit=1)).path))
-        elif os.path.isdir(full):
-            yield from (look_up(index, found) for found in scan(full))
+            raise _placeless(version)
+        return Standing(
+            name=version.name,
+            number=version.number,
+            digest=version.digest,
+            single_file=version.single_file,
+            location=location,
+            shown=version.path,
+        )
 
     def _verify(self, version: DatasetVersion, progress: Progress) -> VerifyReport:
         step = importing.throttled(f"verifying {version.reference}", progress)
@@ -247,10 +287,14 @@ class LocalDatasets:
         full = self._place(version)
         for entry in self._site.store.entries(version.digest):
             path = full if version.single_file else os.path.join(full, entry.path)
-            recorded = version.md5.get(importing.text_of(entry.path))
+            recorded = version.md5.get(text_of(entry.path))
             with suppress(LinealError):  # not there, or not readable: status says so, and nothing of it is damaged
                 if recorded is not None and (actual := importing.md5_of_file(path)) != recorded:
                     yield f"{os.fsdecode(path)}: the working copy's MD5 is {actual}, recorded was {recorded}"
+
+
+def _placeless(version: DatasetVersion) -> InvalidInput:
+    return InvalidInput(f"{version.reference} has no place of its own", kind="bad-path", hint="Say where to: lineal data checkout REF DIR")
 
 
 class _Recorded:

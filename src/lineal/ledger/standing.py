@@ -1,0 +1,77 @@
+"""Where every dataset lies and what its latest version is: asked by each ``lineal data status``, and so without SQLAlchemy where SQLite can do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from lineal.ledger.format import FORMAT_VERSION
+from lineal.records.digest import Digest
+from lineal.records.location import Location
+
+_SQLITE = "sqlite:///"
+_BUSY_SECONDS = 30.0
+
+_DATASETS = "SELECT name, root, path FROM datasets WHERE project_id = ? ORDER BY name"
+_VERSION = """
+SELECT number, digest, json_extract(body, '$.path'), json_extract(body, '$.single_file') FROM dataset_versions
+WHERE project_id = ? AND "commit" = ? AND name = ? AND deleted_at IS NULL
+"""
+_LIVING = "SELECT count(*) FROM dataset_versions WHERE project_id = ? AND name = ? AND deleted_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A dataset and its latest version.
+
+    Attributes:
+        digest: the tree's root; shown: the path for people.
+    """
+
+    name: str
+    number: int
+    digest: Digest
+    single_file: bool
+    location: Location
+    shown: str
+
+    @property
+    def reference(self) -> str:
+        """``name@number``."""
+        return f"{self.name}@{self.number}"
+
+
+def read_standings(url: str, project_id: str, tip: Callable[[str], Digest | None]) -> tuple[Standing, ...] | None:
+    """Every dataset with a version that is not deleted, by name; None where another way to the ledger must be taken.
+
+    That is a ledger in another database, one of another format, which may have to be migrated, one that cannot be read, and one that does not
+    have what the store has.
+
+    Args:
+        tip: the commit of a dataset's latest version, by its name.
+    """
+    path = Path(unquote(url.removeprefix(_SQLITE)))
+    if not url.startswith(_SQLITE) or "?" in url or not path.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+            if connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() != (str(FORMAT_VERSION),):
+                return None
+            return tuple(_standings(connection, project_id, tip))
+    except (sqlite3.Error, LookupError):
+        return None
+
+
+def _standings(connection: sqlite3.Connection, project_id: str, tip: Callable[[str], Digest | None]) -> Iterator[Standing]:
+    for name, root, path in connection.execute(_DATASETS, (project_id,)).fetchall():
+        found = connection.execute(_VERSION, (project_id, tip(name) or "", name)).fetchone()
+        if found is not None:
+            location = Location(root=root, path=bytes(path))
+            number, digest, shown, single_file = found
+            yield Standing(name=name, number=number, digest=Digest(digest), single_file=bool(single_file), location=location, shown=shown)
+        elif connection.execute(_LIVING, (project_id, name)).fetchone()[0]:
+            raise LookupError(name)

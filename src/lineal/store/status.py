@@ -1,0 +1,29 @@
+"""What the file system says of a file, as far as it tells whether the file has changed."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+_FINE_DOUBT_NS = 50_000_000
+_COARSE_DOUBT_NS = 2_000_000_000
+
+
+class Status(NamedTuple):
+    """The part of ``os.stat_result`` that tells whether something changed, by the same names."""
+
+    st_mode: int
+    st_size: int
+    st_mtime_ns: int
+    st_ctime_ns: int
+    st_ino: int
+
+
+Looked = Status | os.stat_result
+
+
+def is_settled(status: Looked, seen: int) -> bool:
+    """Whether a change after ``seen`` would show in the status; file systems without fractions of a second need longer (git's racy rule)."""
+    touched = max(status.st_mtime_ns, status.st_ctime_ns)
+    doubt = _COARSE_DOUBT_NS if not touched % 1_000_000_000 else _FINE_DOUBT_NS
+    return touched + doubt < seen

@@ -1,0 +1,108 @@
+"""Folders on disk beside the versions they were added as or checked out from: what is known of them, and what is different."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from functools import partial
+
+from lineal.errors import Integrity
+from lineal.ledger.standing import Standing, read_standings
+from lineal.records.dataset import DatasetStatus, TreeEntry
+from lineal.records.digest import Digest
+from lineal.records.location import Location, resolve
+from lineal.store.copyindex import CopyIndex, load_index, save_index
+from lineal.store.repository import Repository
+from lineal.store.snapshot import look_at, look_up
+from lineal.store.statindex import StatIndex
+from lineal.store.workingcopy import AsRecorded, Changes, Survey, index_of, paths_of, survey
+from lineal.workspace.comparing import change_of
+from lineal.workspace.site import Site
+
+_MAIN_LINES = "datasets/"
+_FEW = 64
+
+Pair = tuple[TreeEntry | None, TreeEntry | None]
+
+
+def standings(site: Site) -> tuple[Standing, ...] | None:
+    """Every dataset with its latest version, read the quick way; None where there is none."""
+    return read_standings(site.ledger_url, site.project_id, lambda name: site.store.ref(_MAIN_LINES + name))
+
+
+def place_of(site: Site, location: Location) -> bytes:
+    """The absolute path of a dataset."""
+    return resolve(location, project=os.fsencode(site.layout.root.absolute()), home=os.fsencode(os.path.expanduser("~")))
+
+
+def status_of(site: Site, standing: Standing, index: StatIndex) -> DatasetStatus:
+    """What a working copy looks like against the latest version."""
+    full = place_of(site, standing.location)
+    pairs = _file_pairs(site, standing, full, index) if standing.single_file else _folder_pairs(site, standing, full, index)
+    changes = tuple(change_of(latest, now) for latest, now in sorted(pairs, key=path_of) if latest != now)
+    return DatasetStatus(name=standing.name, path=standing.shown, latest=standing.reference, changes=changes, clean=not changes)
+
+
+def known_copy(site: Site, full: bytes, root: Digest) -> CopyIndex:
+    """The index of a working copy; where it is lost or about a tree that is, one about the tree ``root`` that knows of no file."""
+    index = load_index(site.layout.copies, full)
+    if index is not None:
+        with suppress(Integrity):
+            site.store.totals(index.root)
+            return index
+    return index_of(root, site.store.entries(root))
+
+
+def _folder_pairs(site: Site, standing: Standing, full: bytes, index: StatIndex) -> Iterator[Pair]:
+    """What the latest version has beside what is there, where that may differ."""
+    base = known_copy(site, full, standing.digest)
+    look = _looked_at(full, base, index)
+    if look.fresh:
+        save_index(site.layout.copies, full, CopyIndex(base.root, look.records))
+    yield from pairs_against(site.store, base.root, standing.digest, look.changes)
+
+
+def pairs_against(store: Repository, root: Digest, wanted: Digest, changes: Changes) -> Iterator[Pair]:
+    """What a tree has beside what is there, wherever that differs.
+
+    Args:
+        root: the tree that is there, but for the ``changes``.
+    """
+    waiting = dict(changes)
+    for there, entry in store.diff(root, wanted):
+        path = path_of((there, entry))
+        now = waiting.pop(path) if path in waiting else there
+        if now != entry:
+            yield entry, now
+    for path, entry in _entries_at(store, root, waiting):
+        if waiting[path] != entry:
+            yield entry, waiting[path]
+
+
+def path_of(pair: Pair) -> bytes:
+    """The path that a pair is about."""
+    entry = pair[0] or pair[1]
+    if entry is None:
+        raise ValueError("a pair has a side")
+    return entry.path
+
+
+def _looked_at(full: bytes, base: CopyIndex, index: StatIndex) -> Survey:
+    if os.path.isdir(full):
+        return survey(full, base, partial(look_up, index), AsRecorded())
+    return Survey(changes=dict.fromkeys(paths_of(base)))
+
+
+def _entries_at(store: Repository, root: Digest, paths: Collection[bytes]) -> Iterator[tuple[bytes, TreeEntry | None]]:
+    """What a tree has at certain paths; if they are many, it is read through once."""
+    if len(paths) <= _FEW:
+        yield from ((path, store.entry(root, path)) for path in paths)
+        return
+    found = {entry.path: entry for entry in store.entries(root) if entry.path in paths}
+    yield from ((path, found.get(path)) for path in paths)
+
+
+def _file_pairs(site: Site, standing: Standing, full: bytes, index: StatIndex) -> Iterator[Pair]:
+    entry = next(site.store.entries(standing.digest, limit=1))
+    yield entry, look_up(index, look_at(full, entry.path)) if os.path.exists(full) else None
