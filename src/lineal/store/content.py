@@ -142,6 +142,7 @@ class ContentReader(io.RawIOBase):
         self._extent = extent(objects, identity)
         self._position = 0
         self._chunk: tuple[int, bytes] = (0, b"")
+        self._following: Iterator[tuple[int, bytes]] = iter(())
 
     def readable(self) -> bool:
         """Always."""
@@ -167,13 +168,33 @@ class ContentReader(io.RawIOBase):
         """Reads up to the end of the chunk at the position."""
         if self._position >= self._extent.size:
             return 0
-        offset, chunk = self._chunk
-        if not offset <= self._position < offset + len(chunk):
-            offset, chunk = self._chunk = next(chunks_of(self._objects, self._extent, start=self._position))
-        part = chunk[self._position - offset :][: len(buffer)]
+        offset, chunk = self._at_position()
+        start = self._position - offset
+        part = memoryview(chunk)[start : start + len(buffer)]
         buffer[: len(part)] = part
         self._position += len(part)
         return len(part)
+
+    def readall(self) -> bytes:
+        """Everything from the position on."""
+        parts = []
+        while self._position < self._extent.size:
+            offset, chunk = self._at_position()
+            parts.append(chunk[self._position - offset :])
+            self._position = offset + len(chunk)
+        return b"".join(parts)
+
+    def _at_position(self) -> tuple[int, bytes]:
+        """The chunk that holds the position; the one behind the last needs no looking up."""
+        offset, chunk = self._chunk
+        if offset <= self._position < offset + len(chunk):
+            return self._chunk
+        found = next(self._following, None) if self._position == offset + len(chunk) else None
+        if found is None:
+            self._following = chunks_of(self._objects, self._extent, start=self._position)
+            found = next(self._following)
+        self._chunk = found
+        return found
 
 
 def _put_chunks(objects: Objects, chunks: Iterable[memoryview]) -> tuple[list[Part], int]:
