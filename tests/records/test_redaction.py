@@ -107,3 +107,9 @@ def test_content_with_a_secret_is_recognised() -> None:
 def test_names_say_what_is_secret() -> None:
     assert all(map(is_secret_name, ("password", "--db-password", "githubToken", "client_secret", "SSH_KEY", "X-Amz-Signature")))
     assert not any(map(is_secret_name, ("max_tokens", "eos_token", "key", "learning_rate", "tokenizer", "", "42")))
+
+
+def test_the_address_of_a_version_holds_no_user_however_long_its_name() -> None:
+    address = "lineal://flights-of-new-york-2013@3/train.csv"
+    assert Redactor().text(f"python train.py {address}") == f"python train.py {address}"
+    assert Redactor().text("https://flights-of-new-york-2013@host/x") == f"https://{REDACTED}@host/x"

@@ -160,6 +160,9 @@ def test_files_of_a_version_are_listed_in_pages_and_opened(datasets: LocalDatase
     for path in ("none", "", "sub"):
         with pytest.raises(NotFound):
             datasets.open("data@1", path)
+    datasets.add(data / "a.csv", name="single")
+    with datasets.open("single", "") as file:
+        assert file.read() == (data / "a.csv").read_bytes()
 
 
 def test_an_import_used_the_file_it_was_made_from(site: Site, datasets: LocalDatasets, data: Path) -> None:

@@ -32,7 +32,7 @@ _SHAPES = re.compile(
 _KEY_BLOCK = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|\Z)", re.DOTALL)
 _KEY_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
 _KEY_END = re.compile(rb"-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----")
-_USERINFO = re.compile(rb"(\b[A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/'\"<>@:]*:[^\s/'\"<>]*|[^\s/'\"<>@:]{16,})@")
+_USERINFO = re.compile(rb"(\b(?!lineal://)[A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/'\"<>@:]*:[^\s/'\"<>]*|[^\s/'\"<>@:]{16,})@")
 _QUERY = re.compile(rb"([?&])([\w.%-]+)=([^&\s'\"#<>]+)")
 _BEARER = re.compile(rb"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:\w+ )?|bearer\s+)([A-Za-z0-9._~+/-]{8,}=*)")
 _ASSIGNED = re.compile(

@@ -184,6 +184,17 @@ class ContentReader(io.RawIOBase):
             self._position = offset + len(chunk)
         return b"".join(parts)
 
+    def read_at(self, start: int, stop: int) -> bytes:
+        """The bytes from ``start`` up to ``stop`` or the end, in one piece; the position is then behind them."""
+        self._position = start
+        stop = min(stop, self._extent.size)
+        parts = []
+        while self._position < stop:
+            offset, chunk = self._at_position()
+            parts.append(chunk[self._position - offset : stop - offset])
+            self._position += len(parts[-1])
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
     def _at_position(self) -> tuple[int, bytes]:
         """The chunk that holds the position; the one behind the last needs no looking up."""
         offset, chunk = self._chunk

@@ -117,7 +117,11 @@ class Repository:
 
     def open_content(self, digest: Digest) -> BinaryIO:
         """The content as a seekable file that reads only what it needs."""
-        return cast("BinaryIO", io.BufferedReader(content.ContentReader(self._objects, raw_hash(digest)), 1 << 17))
+        return cast("BinaryIO", io.BufferedReader(self.content_reader(digest), 1 << 17))
+
+    def content_reader(self, digest: Digest) -> content.ContentReader:
+        """The same for whoever reads ranges and needs no buffer."""
+        return content.ContentReader(self._objects, raw_hash(digest))
 
     def chunks(self, digest: Digest) -> Iterator[bytes]:
         """The content in pieces, for passing on without holding all of it."""

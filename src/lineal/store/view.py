@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import EMPTY, Digest
+from lineal.store.content import ContentReader
 from lineal.store.repository import Repository
 
 MOST_LINKS = 40
@@ -49,6 +50,10 @@ class TreeView:
     def open(self, entry: TreeEntry) -> BinaryIO:
         """A file's content, seekable; what is not read is not fetched."""
         return self._store.open_content(entry.digest)
+
+    def reader(self, entry: TreeEntry) -> ContentReader:
+        """The same without a buffer, for ranges."""
+        return self._store.content_reader(entry.digest)
 
     def read(self, entry: TreeEntry, start: int, stop: int) -> bytes:
         """A file's bytes from ``start`` up to ``stop`` or its end."""

@@ -109,6 +109,15 @@ class Runs(Protocol):
         """Brings every pending journal into the ledger, settles dead runs, and says how many runs changed. Cheap when there is nothing."""
 
 
+class RangeReader(Protocol):
+    """An open file that is read range by range. Not thread safe."""
+
+    def read_at(self, start: int, stop: int) -> bytes:
+        """The bytes from ``start`` up to ``stop`` or the end."""
+
+    def close(self) -> None: ...
+
+
 class VersionView(Protocol):
     """A version of a dataset, looked at like a file system that nobody can write to. Thread safe.
 
@@ -136,8 +145,12 @@ class VersionView(Protocol):
     def entries(self, folder: bytes) -> Iterator[TreeEntry]:
         """Everything below a folder in the order of the paths; folders only where they are empty."""
 
+    def note(self, entry: TreeEntry) -> None:
+        """Ties the run that this process is part of, if any, to the version: it reads that file."""
+
     def target(self, link: TreeEntry) -> bytes: ...
     def open(self, entry: TreeEntry) -> BinaryIO: ...
+    def reader(self, entry: TreeEntry) -> RangeReader: ...
     def read(self, entry: TreeEntry, start: int, stop: int) -> bytes: ...
     def totals(self) -> tuple[int, int]:
         """How many entries there are, and how many bytes their contents have."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from lineal.errors import LinealError
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
+from lineal.records.location import URL
 from lineal.records.run import Code, FileUse, Run
 from lineal.store.digesting import file_digest
 from lineal.store.repository import Repository
@@ -84,7 +85,7 @@ def restore_inputs(store: Repository, datasets: Datasets, run: Run, *, project: 
         Paths that could not be restored, each with the reason.
     """
     missing: list[str] = []
-    for dataset in dict.fromkeys(use.dataset for use in run.inputs if use.dataset):
+    for dataset in dict.fromkeys(use.dataset for use in run.inputs if use.dataset and use.root != URL):
         missing.extend(_restore_dataset(datasets, dataset, project, instead.datasets.get(dataset.partition("@")[0])))
     for use in run.inputs:
         replaced = use.dataset.partition("@")[0] in instead.datasets
@@ -148,6 +149,8 @@ def _restore_input(store: Repository, use: FileUse, digest: Digest | None, proje
     """Why the input is not there as it was, or an empty string."""
     if digest is None:
         return use.note or "its content was never digested"
+    if use.root == URL and use.dataset:
+        return "" if store.contains(digest) else f"the store no longer has what {use.dataset} holds there"
     if use.root != "project":
         return _outside(store, use, digest)
     path = os.path.join(os.fsencode(project), exact_path(use))

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from lineal.errors import Conflict, Integrity, InvalidInput, LinealError, NotFound
 from lineal.ledger.standing import Standing
+from lineal.records.address import clean_path
 from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
 from lineal.records.digest import Digest
 from lineal.records.location import Location
@@ -113,11 +114,12 @@ class LocalDatasets:
 
     def open(self, reference: str, path: str) -> BinaryIO:
         """A file of a version, read lazily. Raises NotFound kind ``unknown-path``."""
-        version = self.get(reference)
-        entry = self._site.store.entry(version.digest, os.fsencode(path)) if path else None
+        view = self.view(reference)
+        entry = view.follow(clean_path(os.fsencode(path))) if path else view.single
         if entry is None or entry.mode == "folder":
-            raise NotFound(f"{version.reference} has no file {path!r}", kind="unknown-path", hint="See its files with: lineal data log --files")
-        return self._site.store.open_content(entry.digest)
+            raise NotFound(f"{view.version.reference} has no file {path!r}", kind="unknown-path", hint="See its files with: lineal data log --files")
+        view.note(entry)
+        return view.open(entry)
 
     def view(self, reference: str) -> LocalView:
         """A version to read where it lies, without a checkout."""

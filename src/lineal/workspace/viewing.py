@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lineal.capture.reads import note_read
 from lineal.records.address import Address
 from lineal.store.view import TreeView
 
@@ -29,6 +30,11 @@ class LocalView(TreeView):
     def single(self) -> TreeEntry | None:
         """The only file of a dataset that is one file; None of a folder's."""
         return next(self.entries(b""), None) if self._version.single_file else None
+
+    def note(self, entry: TreeEntry) -> None:
+        """Ties the run that this process is part of, if it is part of one, to this version, of which it reads a file."""
+        facts = {"commit": self._version.commit, "digest": entry.digest, "size": entry.size}
+        note_read(self.address(entry.path), facts)
 
     def address(self, path: bytes) -> str:
         """The address of a path of exactly this version."""

@@ -183,6 +183,7 @@ class LinealFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has n
         entry = view.single if not address.path and view.single is not None else self._found(view, address)
         if entry.mode == "folder":
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), address.text)
+        view.note(entry)
         return view, entry
 
     def _found(self, view: VersionView, address: Address) -> TreeEntry:

@@ -1,0 +1,1 @@
+"""Versions as read-only folders, for programs that know nothing of Lineal."""
