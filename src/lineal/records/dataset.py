@@ -15,9 +15,9 @@ class TreeEntry:
 
     Attributes:
         path: bytes, POSIX, relative to the dataset's folder; ``b""`` never occurs.
-        mode: ``file``, ``executable``, ``symlink`` or ``folder`` (only empty folders are entries).
-        size: bytes of the content; a symlink's content is its target.
-        digest: content id of the plain bytes.
+        mode: ``file``, ``executable``, ``symlink``, ``folder`` (only empty folders are entries), or ``tracked``: a file that lies elsewhere.
+        size: bytes of the content; a symlink's content is its target; of a tracked file its size at the source.
+        digest: content id of the plain bytes; of a tracked file that of what is known of it (`lineal.records.tracked.SourceFacts`).
     """
 
     path: bytes
@@ -52,6 +52,8 @@ class DatasetVersion:
         single_file: whether the dataset is one file rather than a folder.
         md5: MD5 hex by path, where asked for.
         schema: per table file: columns with types, row count and null counts.
+        tracked: of a version whose bytes lie elsewhere: ``url``, ``kind`` (``bucket``, ``web`` or ``folder``), ``label`` (``restorable`` or
+            ``notice-only``), ``md5`` and ``options``; else empty.
         occurrence: its node in the graph.
     """
 
@@ -72,6 +74,7 @@ class DatasetVersion:
     source: str = ""
     md5: Mapping[str, str] = field(default_factory=dict)
     schema: Mapping[str, Any] = field(default_factory=dict)
+    tracked: Mapping[str, Any] = field(default_factory=dict)
     occurrence: str = ""
     deleted_at: int | None = None
 
@@ -113,13 +116,18 @@ class VersionDiff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetStatus:
-    """What the working copy of a dataset looks like against its latest version."""
+    """What the working copy of a dataset looks like against its latest version.
+
+    Attributes:
+        tracked: the label of a version whose bytes lie elsewhere; a source on the network is not asked.
+    """
 
     name: str
     path: str
     latest: str
     changes: tuple[PathChange, ...]
     clean: bool
+    tracked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +136,16 @@ class VerifyReport:
 
     Attributes:
         damaged: what is damaged, one sentence each, with path and digest.
+        changed: how the source of a tracked version differs from it now; that is no damage.
+        label: ``restorable`` or ``notice-only`` of a tracked version.
     """
 
     subject: str
     objects: int
     bytes: int
     damaged: tuple[str, ...] = ()
+    changed: tuple[PathChange, ...] = ()
+    label: str = ""
 
     @property
     def sound(self) -> bool:

@@ -10,10 +10,14 @@ from blake3 import blake3
 from lineal.errors import Integrity
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import blake3_digest, raw_hash
+from lineal.store.packs import newer_format
 
 MAGIC = b"LT"
-VERSION = 1
-MODES = ("file", "executable", "symlink", "folder")
+VERSION = 2
+MODES = ("file", "executable", "symlink", "folder", "tracked")
+_SINCE_2 = MODES.index("tracked")
+"""Leaves with modes from here on have version 2, all others version 1: a reader that does not know them refuses those alone, by name."""
+
 FEWEST, MOST = 2, 512
 _FANOUT_MASK = 63
 
@@ -53,7 +57,7 @@ def ends_node(key: bytes, level: int, count: int) -> bool:
 def encode_node(items: Iterable[Item], level: int) -> bytes:
     """The node's bytes."""
     body = bytearray()
-    count = 0
+    count, version = 0, 1
     last = b""
     for item in items:
         key = item_key(item)
@@ -62,7 +66,9 @@ def encode_node(items: Iterable[Item], level: int) -> bytes:
         _put_number(body, len(key) - shared)
         body += key[shared:]
         if isinstance(item, TreeEntry):
-            body.append(MODES.index(item.mode))
+            mode = MODES.index(item.mode)
+            version = VERSION if mode >= _SINCE_2 else version
+            body.append(mode)
             _put_number(body, item.size)
             body += raw_hash(item.digest)
         else:
@@ -72,7 +78,7 @@ def encode_node(items: Iterable[Item], level: int) -> bytes:
         last = key
         count += 1
     head = bytearray(MAGIC)
-    head += bytes((VERSION, level))
+    head += bytes((version, level))
     _put_number(head, count)
     return bytes(head + body)
 
@@ -82,7 +88,10 @@ def decode_node(data: bytes, identity: bytes) -> tuple[Item, ...]:
 
     Raises:
         Integrity: kind ``damaged-tree``, if the bytes are no node.
+        InvalidState: kind ``newer-format``, if a newer Lineal wrote them.
     """
+    if data[:2] == MAGIC and data[2:3] > bytes((VERSION,)):
+        raise newer_format(f"tree node blake3:{identity.hex()}", data[2])
     try:
         return tuple(_decode(data))
     except (IndexError, ValueError) as error:
@@ -92,7 +101,7 @@ def decode_node(data: bytes, identity: bytes) -> tuple[Item, ...]:
 
 
 def _decode(data: bytes) -> Iterator[Item]:
-    if data[:2] != MAGIC or data[2] != VERSION:
+    if data[:2] != MAGIC or not 1 <= data[2] <= VERSION:
         raise ValueError("its head is not a node's")
     level = data[3]
     count, at = _number(data, 4)
