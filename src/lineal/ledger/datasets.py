@@ -16,9 +16,10 @@ from lineal.records.dataset import Dataset, DatasetVersion
 from lineal.records.digest import Digest
 from lineal.records.graph import GENERATED, USED
 from lineal.records.location import ABSOLUTE, Location
+from lineal.records.tracked import NOTICE_ONLY
 from lineal.records.values import plain
 
-_IN_BODY = ("parents", "path", "root", "single_file", "files", "size", "stored_bytes", "message", "author", "source", "md5", "schema")
+_IN_BODY = ("parents", "path", "root", "single_file", "files", "size", "stored_bytes", "message", "author", "source", "md5", "schema", "tracked")
 
 
 def insert_version(connection: Connection, version: DatasetVersion, *, project_id: str, location: Location, new_id: NewId) -> DatasetVersion:
@@ -45,6 +46,7 @@ def insert_version(connection: Connection, version: DatasetVersion, *, project_i
         root=location.root,
         path=location.path,
         size=version.size,
+        restorable=version.tracked.get("label") != NOTICE_ONLY,
         detail={"files": version.files, "single_file": version.single_file},
     )
     add_edge(connection, project_id=project_id, source=occurrence, target=brought_in, relation=GENERATED)

@@ -22,7 +22,7 @@ from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 from lineal.records.folding import ancestors, below
 from lineal.records.location import URL
-from lineal.records.tracked import SourceFacts, decode_facts
+from lineal.records.tracked import SourceFacts, recorded_facts
 
 Containers = Mapping[tuple[str, bytes], Sequence[Mapping[str, object]]]
 
@@ -188,8 +188,8 @@ def _recorded(ties: Ties, fact: FileFact, holder: Holder) -> FileFact:
         return replace(fact, kind="folder", digest=None if holder.entry is None else holder.entry.digest)
     note = "what it was when it was read is not known"
     try:
-        recorded = decode_facts(ties.trees.read(holder.entry.digest))
-    except (LinealError, ValueError):
+        recorded = recorded_facts(holder.entry, ties.trees.read(holder.entry.digest))
+    except LinealError:
         return replace(fact, note=note)
     return replace(fact, digest=recorded.digest, size=holder.entry.size, note=note)
 

@@ -18,7 +18,8 @@ _BUSY_SECONDS = 30.0
 
 _DATASETS = "SELECT name, root, path FROM datasets WHERE project_id = ? ORDER BY name"
 _VERSION = """
-SELECT number, digest, json_extract(body, '$.path'), json_extract(body, '$.single_file') FROM dataset_versions
+SELECT number, digest, json_extract(body, '$.path'), json_extract(body, '$.single_file'), json_extract(body, '$.tracked.label')
+FROM dataset_versions
 WHERE project_id = ? AND "commit" = ? AND name = ? AND deleted_at IS NULL
 """
 _LIVING = "SELECT count(*) FROM dataset_versions WHERE project_id = ? AND name = ? AND deleted_at IS NULL"
@@ -30,6 +31,7 @@ class Standing:
 
     Attributes:
         digest: the tree's root; shown: the path for people.
+        tracked: the label of a version whose bytes lie elsewhere, else empty.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Standing:
     single_file: bool
     location: Location
     shown: str
+    tracked: str = ""
 
     @property
     def reference(self) -> str:
@@ -71,7 +74,15 @@ def _standings(connection: sqlite3.Connection, project_id: str, tip: Callable[[s
         found = connection.execute(_VERSION, (project_id, tip(name) or "", name)).fetchone()
         if found is not None:
             location = Location(root=root, path=bytes(path))
-            number, digest, shown, single_file = found
-            yield Standing(name=name, number=number, digest=Digest(digest), single_file=bool(single_file), location=location, shown=shown)
+            number, digest, shown, single_file, tracked = found
+            yield Standing(
+                name=name,
+                number=number,
+                digest=Digest(digest),
+                single_file=bool(single_file),
+                location=location,
+                shown=shown,
+                tracked=tracked or "",
+            )
         elif connection.execute(_LIVING, (project_id, name)).fetchone()[0]:
             raise LookupError(name)

@@ -21,7 +21,7 @@ from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 from lineal.records.folding import MORE_THAN, ancestors, below, fold
 from lineal.records.graph import GENERATED, USED
-from lineal.records.tracked import SourceFacts, decode_facts
+from lineal.records.tracked import SourceFacts, recorded_facts
 
 NEWEST = 200
 """Of the folders and dataset versions at one path, how many are asked for a file."""
@@ -169,10 +169,10 @@ class Ties:
         if entry.mode != "tracked":
             return entry.digest == file.digest
         try:
-            recorded = decode_facts(self.trees.read(entry.digest))
-        except (LinealError, ValueError):
+            recorded = recorded_facts(entry, self.trees.read(entry.digest))
+        except LinealError:
             return False
-        return (file.facts or SourceFacts()).agrees(replace(recorded, size=entry.size))
+        return (file.facts or SourceFacts()).agrees(recorded)
 
     def entry(self, root: str, path: bytes) -> TreeEntry | None:
         """The entry at a path of a tree that can be read."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from lineal.errors import Integrity
+from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 
 FORMAT = 1
@@ -86,6 +88,17 @@ def decode_facts(data: bytes) -> SourceFacts:
     if not isinstance(document, dict) or "format" not in document:
         raise ValueError("these are no facts about a source")
     return facts_of(document)
+
+
+def recorded_facts(entry: TreeEntry, data: bytes) -> SourceFacts:
+    """What was recorded of a tracked file: ``data`` is the entry's content. Raises Integrity kind ``damaged-content``."""
+    try:
+        return replace(decode_facts(data), size=entry.size)
+    except ValueError as error:
+        shown = entry.path.decode("utf-8", "backslashreplace")
+        raise Integrity(
+            f"what was recorded of {shown} cannot be read ({entry.digest})", kind="damaged-content", hint="See what is left with: lineal fsck"
+        ) from error
 
 
 def facts_of(document: Mapping[str, Any]) -> SourceFacts:

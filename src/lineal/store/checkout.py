@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from lineal.errors import Conflict
+from lineal.errors import Conflict, InvalidState
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 from lineal.store.backends.folder import translated
@@ -180,6 +180,12 @@ def write_entry(store: Repository, entry: TreeEntry, target: bytes) -> None:
     if entry.mode in {"file", "executable"}:
         store.write_to(entry.digest, target, executable=entry.mode == "executable")
         return
+    if entry.mode == "tracked":
+        raise InvalidState(
+            f"{os.fsdecode(entry.path)} lies elsewhere, and only what is known of it is here",
+            kind="tracked-elsewhere",
+            hint="Check out its dataset by name, which fetches it: lineal data checkout REF DIR",
+        )
     with translated(target):
         if entry.mode == "folder":
             os.makedirs(target, exist_ok=True)

@@ -48,7 +48,7 @@ class TreeView:
         return self._store.read(link.digest)
 
     def open(self, entry: TreeEntry) -> BinaryIO:
-        """A file's content, seekable; what is not read is not fetched."""
+        """A file's content, seekable; what is not read is not fetched. Of a tracked file what is known of it."""
         return self._store.open_content(entry.digest)
 
     def reader(self, entry: TreeEntry) -> ContentReader:

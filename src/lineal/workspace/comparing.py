@@ -21,7 +21,7 @@ def version_diff(site: Site, before: DatasetVersion, after: DatasetVersion) -> V
     tables = 0
     for old, new in site.store.diff(before.digest, after.digest):
         change = change_of(old, new)
-        if change.change == "modified" and old is not None and new is not None and tables < _MOST_TABLES and suffix(change.path):
+        if change.change == "modified" and old is not None and new is not None and tables < _MOST_TABLES and _is_table(old, new):
             tables += 1
             change = _with_rows(change, table_rows(site, old, new))
         changes.append(change)
@@ -58,6 +58,11 @@ def table_rows(site: Site, before: TreeEntry, after: TreeEntry) -> Mapping[str, 
         return {}
     with site.store.open_content(before.digest) as old, site.store.open_content(after.digest) as new:
         return row_diff(text_of(after.path), old, new)
+
+
+def _is_table(before: TreeEntry, after: TreeEntry) -> bool:
+    """Whether both sides can be read as tables here; the bytes of tracked files lie elsewhere."""
+    return suffix(text_of(after.path)) != "" and "tracked" not in {before.mode, after.mode}
 
 
 def _kind(before: TreeEntry | None, after: TreeEntry | None) -> str:

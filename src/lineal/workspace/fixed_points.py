@@ -9,21 +9,21 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from lineal.errors import Conflict, Integrity, InvalidInput, NotFound
+from lineal.errors import Conflict, InvalidInput, NotFound
 from lineal.records.dataset import DatasetVersion, PathChange, TreeEntry
 from lineal.records.digest import Digest
 from lineal.records.location import URL, Location
-from lineal.records.tracked import NOTICE_ONLY, RESTORABLE, SourceFacts, decode_facts
+from lineal.records.tracked import NOTICE_ONLY, RESTORABLE, SourceFacts, recorded_facts
 from lineal.store.repository import Repository
 from lineal.store.sources import FOLDER
 from lineal.store.sources.interface import Source, SourceFile
 from lineal.store.sources.listing import ordered
-from lineal.workspace.importing import checked_name, location_of, text_of, throttled
+from lineal.workspace.facts import text_of
+from lineal.workspace.importing import checked_name, location_of, throttled
 from lineal.workspace.interface import Progress
 from lineal.workspace.site import Site
 
@@ -161,18 +161,6 @@ def compare_source(store: Repository, source: Source, root: Digest, *, reread: b
     return SourceReport(changes=tuple(changes), damaged=tuple(damaged), files=count, size=size)
 
 
-def recorded_facts(store: Repository, entry: TreeEntry) -> SourceFacts:
-    """What was recorded of a tracked file. Raises Integrity kind ``damaged-content``."""
-    try:
-        return replace(decode_facts(store.read(entry.digest)), size=entry.size)
-    except ValueError as error:
-        raise Integrity(
-            f"what was recorded of {text_of(entry.path)} cannot be read ({entry.digest})",
-            kind="damaged-content",
-            hint="See what is left with: lineal fsck",
-        ) from error
-
-
 def side_by_side(
     now: Iterable[SourceFile], before: Iterable[TreeEntry]
 ) -> Iterator[tuple[SourceFile | None, None] | tuple[None, TreeEntry] | tuple[SourceFile, TreeEntry]]:
@@ -217,6 +205,8 @@ class _Taking:
 
     def entries(self, page: list[tuple[bytes, SourceFile | None]]) -> Iterator[tuple[bytes, TreeEntry | None]]:
         """The entries of a page of changes; many files are asked for at a time."""
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(_ASKERS.get(self._source.kind, 1), thread_name_prefix="lineal-source") as pool:
             for path, facts, found in pool.map(self._complete, page):
                 yield path, None if found is None or facts is None else self._entry(found, facts)
@@ -264,7 +254,7 @@ def _listed(source: Source, *, empty_is_fine: bool) -> Iterator[SourceFile]:
 
 
 def _recorded(store: Repository, entry: TreeEntry) -> SourceFacts | None:
-    return recorded_facts(store, entry) if entry.mode == "tracked" else None
+    return recorded_facts(entry, store.read(entry.digest)) if entry.mode == "tracked" else None
 
 
 def _same_second(one: SourceFacts, other: SourceFacts) -> bool:

@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 from lineal.errors import LinealError
 from lineal.ledger.datasets import add_used, find_source, generated_below, insert_version, known_commits
 from lineal.ledger.graph import FileFact, add_occurrence
-from lineal.records.dataset import DatasetVersion
+from lineal.records.dataset import DatasetVersion, TreeEntry
 from lineal.records.digest import Digest
 from lineal.records.ids import run_id
 from lineal.records.location import Location
+from lineal.records.tracked import recorded_facts
 from lineal.store.commits import Commit
 from lineal.store.repository import Repository
 from lineal.workspace.site import Site
@@ -28,6 +29,8 @@ def commit_meta(version: DatasetVersion, location: Location) -> Mapping[str, Any
     """What a dataset's commit says beside its tree: enough to make the ledger's row anew."""
     keys = ("name", "root", "single_file", "files", "size", "stored_bytes", "message", "author", "source", "md5")
     meta = {key: getattr(version, key) for key in keys}
+    if version.tracked:
+        meta["tracked"] = version.tracked
     return {**meta, "kind": "dataset", "at": version.created_at, "path": version.path, "path_b64": base64.b64encode(location.path).decode()}
 
 
@@ -37,7 +40,14 @@ def version_of_commit(identity: Digest, commit: Commit) -> tuple[DatasetVersion,
     known = {key: meta[key] for key in ("name", "root", "path", "single_file", "files", "size", "stored_bytes", "message", "author", "source", "md5")}
     location = Location(root=meta["root"], path=base64.b64decode(meta["path_b64"]))
     version = DatasetVersion(
-        number=0, commit=identity, digest=commit.root, parents=commit.parents, created_at=meta["at"], schema=commit.schema, **known
+        number=0,
+        commit=identity,
+        digest=commit.root,
+        parents=commit.parents,
+        created_at=meta["at"],
+        schema=commit.schema,
+        tracked=meta.get("tracked", {}),
+        **known,
     )
     return version, location
 
@@ -91,11 +101,11 @@ def _share(store: Repository, version: DatasetVersion, location: Location, row: 
     path = bytes(row.path)
     if version.single_file:
         entry = store.entry(version.digest, os.path.basename(location.path))
-        return int(path == location.path and entry is not None and entry.digest == row.digest)
+        return int(path == location.path and entry is not None and _is(store, entry, row.digest))
     inner = path[len(location.path) :].lstrip(b"/")
     if row.kind != "folder":
         entry = store.entry(version.digest, inner) if inner else None
-        return int(entry is not None and entry.digest == row.digest)
+        return int(entry is not None and _is(store, entry, row.digest))
     try:
         made = list(store.entries(Digest(row.digest), limit=_MOST_COMPARED))
     except LinealError:  # a folder that was not kept, or is damaged, proves nothing
@@ -103,6 +113,13 @@ def _share(store: Repository, version: DatasetVersion, location: Location, row: 
     prefix = inner + b"/" if inner else b""
     entries = [(entry, store.entry(version.digest, prefix + entry.path)) for entry in made]
     return sum(there is not None and there.digest == entry.digest for entry, there in entries)
+
+
+def _is(store: Repository, entry: TreeEntry, digest: str) -> bool:
+    """Whether an entry is what was generated: the same content, or for a tracked file the same mark of its source."""
+    if entry.mode != "tracked":
+        return entry.digest == digest
+    return recorded_facts(entry, store.read(entry.digest)).digest == digest
 
 
 def _source(site: Site, connection: Connection, version: DatasetVersion, location: Location) -> str:
@@ -131,7 +148,7 @@ def _source(site: Site, connection: Connection, version: DatasetVersion, locatio
 
 
 def _own_content(store: Repository, version: DatasetVersion, location: Location) -> tuple[Digest, int]:
-    if version.single_file:
+    if version.single_file and not version.tracked:
         entry = store.entry(version.digest, os.path.basename(location.path))
         if entry is not None:
             return entry.digest, entry.size

@@ -79,6 +79,31 @@ class LocalDatasets:
             save_index(self._site.layout.copies, full, taken.index)
         return added
 
+    def track(self, source: str, *, name: str = "", message: str = "", md5: bool = False, progress: Progress = silent) -> DatasetVersion:
+        """Records what lies at a URL or in a folder as the next version of a dataset, without storing a byte of it.
+
+        Args:
+            source: ``s3://``, ``gs://``, ``az://`` or ``https://`` URL, or a path.
+            md5: read every new or changed file for its MD5, too.
+
+        Raises:
+            NotFound: kind ``unknown-source``; PermissionDenied: kind ``source-denied``; Unavailable: kind ``source-unavailable``.
+            InvalidInput: kinds ``bad-source``, ``bad-name``, ``foreign-redirect``, ``nothing-to-go-by``; Conflict: kind ``name-taken``.
+        """
+        from lineal.store.sources import open_source
+        from lineal.workspace import fixed_points
+
+        place = open_source(source, base=Path.cwd())
+        location = fixed_points.place_of(self._site, place)
+        chosen = fixed_points.name_of(place, name or self._name_at(location))
+        self._refuse_other_place(chosen, location, given=name)
+        try:
+            before = self.get(f"data:{chosen}")
+        except NotFound:
+            before = None
+        version = fixed_points.fixed_point(self._site, place, name=chosen, before=before, md5=md5, message=message, progress=progress)
+        return self._commit(version, location)
+
     def list(self) -> Sequence[Dataset]:
         """Every dataset, by name."""
         from lineal.ledger import datasets as rows
@@ -128,7 +153,14 @@ class LocalDatasets:
     def status(self, name: str = "") -> Sequence[DatasetStatus]:
         """What the working copies look like against their latest versions: of one dataset, or of all."""
         with importing.stat_index(self._site) as index:
-            return tuple(status_of(self._site, standing, index) for standing in self._standings(name))
+            return tuple(self._status(standing, index) for standing in self._standings(name))
+
+    def _status(self, standing: Standing, index: StatIndex) -> DatasetStatus:
+        if not standing.tracked:
+            return status_of(self._site, standing, index)
+        from lineal.workspace.fetching import tracked_status
+
+        return tracked_status(self._site, self.get(f"data:{standing.reference}"))
 
     def _standings(self, name: str) -> Sequence[Standing]:
         """Where datasets lie and what their latest versions are, the quick way if there is one."""
@@ -151,6 +183,10 @@ class LocalDatasets:
             Conflict: kind ``would-overwrite``, naming what is recorded in no version; nothing is changed then.
         """
         version = self.get(reference)
+        if version.tracked:
+            from lineal.workspace.fetching import check_out_tracked
+
+            return check_out_tracked(self._site, version, target, progress=progress)
         full = os.path.abspath(os.fsencode(target)) if target is not None else self._place(version)
         step = importing.throttled("writing", progress)
         recorded = _Recorded(self._site, self.versions(version.name))
@@ -211,7 +247,7 @@ class LocalDatasets:
             return None
         same = (latest.digest, latest.path, latest.root, latest.single_file) == (version.digest, version.path, version.root, version.single_file)
         says_more = (version.md5 and not latest.md5) or (version.source and version.source != latest.source)
-        return latest if same and not says_more else None
+        return latest if same and not says_more and latest.tracked == version.tracked else None
 
     def _taken(self, name: str, full: bytes, *, md5: bool, progress: Progress) -> importing.Snapshot:
         with importing.stat_index(self._site) as index:
@@ -272,6 +308,7 @@ class LocalDatasets:
             single_file=version.single_file,
             location=location,
             shown=version.path,
+            tracked=str(version.tracked.get("label", "")),
         )
 
     def _verify(self, version: DatasetVersion, progress: Progress) -> VerifyReport:
@@ -280,7 +317,12 @@ class LocalDatasets:
             report = self._site.store.verify_tree(version.digest, lambda _what, done, total: step(done, total))
         except Integrity as error:
             return VerifyReport(subject=f"data:{version.reference}", objects=0, bytes=0, damaged=(error.message,))
-        return replace(report, subject=f"data:{version.reference}", damaged=report.damaged + tuple(self._wrong_md5(version)))
+        report = replace(report, subject=f"data:{version.reference}", damaged=report.damaged + tuple(self._wrong_md5(version)))
+        if not version.tracked:
+            return report
+        from lineal.workspace.fetching import ask_source
+
+        return ask_source(self._site, version, report, progress=progress)
 
     def _wrong_md5(self, version: DatasetVersion) -> Iterator[str]:
         """Files of the latest version's working copy whose bytes are not what was recorded, whatever their times say."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from lineal.capture.reads import note_read
 from lineal.records.address import Address
@@ -11,6 +11,7 @@ from lineal.store.view import TreeView
 
 if TYPE_CHECKING:
     from lineal.records.dataset import DatasetVersion, TreeEntry
+    from lineal.workspace.fetching import TrackedBytes
     from lineal.workspace.site import Site
 
 
@@ -19,7 +20,22 @@ class LocalView(TreeView):
 
     def __init__(self, site: Site, version: DatasetVersion) -> None:
         super().__init__(site.store, version.digest)
+        self._site = site
         self._version = version
+
+    @cached_property
+    def _elsewhere(self) -> TrackedBytes:
+        from lineal.workspace.fetching import TrackedBytes
+
+        return TrackedBytes(self._site, self._version)
+
+    def open(self, entry: TreeEntry) -> BinaryIO:
+        """A file's content, seekable and lazy; a tracked one's is asked of its source, which must still have it."""
+        return self._elsewhere.open(entry) if entry.mode == "tracked" else super().open(entry)
+
+    def read(self, entry: TreeEntry, start: int, stop: int) -> bytes:
+        """A file's bytes from ``start`` up to ``stop`` or its end; a tracked one's from its source."""
+        return self._elsewhere.read(entry, start, stop) if entry.mode == "tracked" else super().read(entry, start, stop)
 
     @property
     def version(self) -> DatasetVersion:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lineal.errors import Integrity, NotFound
+from lineal.errors import Conflict, Integrity, NotFound
 from lineal.interfaces.cli.dataset_view import show_changes, show_diff, version_facts
 from lineal.interfaces.cli.failure import end_with
 from lineal.interfaces.cli.output import add_row, facts, now_us, print_document, say, show, styled, table, what_next
@@ -19,7 +19,7 @@ from lineal.interfaces.cli.wording import ago, count, short_id, size, visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lineal.records.dataset import Dataset, VerifyReport
+    from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, VerifyReport
     from lineal.workspace.interface import Workspace
 
 
@@ -57,6 +57,31 @@ def add(*, path: Path, name: str, message: str, md5: bool, source: str, as_json:
 
 
 @data.command()
+@click.argument("source")
+@click.option("--name", default="", help="The dataset's name; made from the source unless given.")
+@click.option("-m", "--message", default="", help="What this version is.")
+@click.option("--md5", is_flag=True, help="Read every new or changed file for its MD5, too.")
+@json_option
+def track(*, source: str, name: str, message: str, md5: bool, as_json: bool) -> None:
+    """Record what lies at SOURCE as the next version of a dataset, without storing a byte of it.
+
+    SOURCE is a URL such as s3://bucket/prefix, gs://…, az://… or https://…, or a folder. Names, sizes, times and entity tags are recorded, and
+    version ids where the bucket keeps versions: such a version is restorable, any other one notices changes only.
+    """
+    began = now_us()
+    with progress() as report:
+        version = workspace().datasets.track(source, name=name, message=message, md5=md5, progress=report)
+    if as_json:
+        print_document({**_document(version), "version": version.number, "reference": version.reference})
+        return
+    head = styled(visible(version.reference), "bold")
+    if version.created_at < began:
+        head.append("  nothing has changed since then", style="dim")
+    show(head, facts(version_facts(version)))
+    what_next(f"lineal data verify {visible(version.name)}", f"lineal data log {visible(version.name)}")
+
+
+@data.command()
 @click.argument("name", required=False, default="")
 @json_option
 def status(*, name: str, as_json: bool) -> None:
@@ -69,9 +94,16 @@ def status(*, name: str, as_json: bool) -> None:
         say("There is no dataset yet.")
         what_next("lineal data add PATH")
     for item in found:
-        words = "as it is in" if item.clean else "differs from"
-        show(styled(visible(item.path), "bold").append(f"  {words} {visible(item.latest)}", style="green" if item.clean else "yellow"))
+        show(styled(visible(item.path), "bold").append(f"  {_status_words(item)}", style="green" if item.clean else "yellow"))
         show_changes(item.changes)
+
+
+def _status_words(item: DatasetStatus) -> str:
+    latest = visible(item.latest)
+    if "://" in item.path:
+        return f"tracked as {latest}, {item.tracked}; ask the source with: lineal data verify {latest}"
+    words = "as it is in" if item.clean else "differs from"
+    return f"{words} {latest}" + (f", {item.tracked}" if item.tracked else "")
 
 
 @data.command()
@@ -91,9 +123,14 @@ def log(*, name: str, as_json: bool) -> None:
     for version in versions:
         when = ago(version.created_at, now_us())
         sizes = [f"{version.files:,}", size(version.size), size(version.stored_bytes)]
-        cells = [visible(version.reference), when, visible(version.author), *sizes, short_id(version.commit), visible(version.message)]
+        cells = [visible(version.reference), when, visible(version.author), *sizes, short_id(version.commit), _note(version)]
         add_row(made, cells, style="dim strike" if version.deleted_at else "")
     show(made)
+
+
+def _note(version: DatasetVersion) -> str:
+    label = str(version.tracked.get("label", ""))
+    return "  ".join(part for part in (f"[{label}]" if label else "", visible(version.message)) if part)
 
 
 def _document(value: object) -> dict[str, object]:
@@ -168,7 +205,10 @@ def checkout(*, ref: str, target: Path | None, as_json: bool) -> None:
 @click.argument("ref", required=False, default="")
 @json_option
 def verify(*, ref: str, as_json: bool) -> None:
-    """Read a version (or every one) back and check each byte; exits with 5 if anything is damaged."""
+    """Read a version (or every one) back and check each byte; exits with 5 if anything is damaged.
+
+    Of a tracked version, the source is asked what has changed there since; if anything has, this exits with 4.
+    """
     with progress() as report:
         found = workspace().datasets.verify(ref, progress=report)
     tell_verified(found, as_json=as_json)
@@ -184,6 +224,23 @@ def tell_verified(found: Sequence[VerifyReport], *, as_json: bool) -> None:
             show(verdict.append(f"  {visible(item.subject)}  {count(item.objects, 'object')}, {size(item.bytes)}", style="default"))
             for line in item.damaged:
                 show(styled(f"         {visible(line)}", "red"))
+            if item.label:
+                _tell_source(item)
     bad = [item.subject for item in found if not item.sound]
     if bad:
         end_with(Integrity(f"damaged: {', '.join(bad)}", kind="damaged-data", hint="Bring the damaged files back from a copy and add them again."))
+    moved = [item.subject for item in found if item.changed]
+    if moved:
+        end_with(
+            Conflict(
+                f"changed at the source: {', '.join(moved)}",
+                kind="source-changed",
+                hint="Nothing here is damaged. A new fixed point is made by: lineal data track",
+            )
+        )
+
+
+def _tell_source(item: VerifyReport) -> None:
+    words = "as it was" if not item.changed else f"changed since ({count(len(item.changed), 'path')})"
+    show(styled(f"         the source is {words}; {item.label}", "yellow" if item.changed else "green"))
+    show_changes(item.changed)

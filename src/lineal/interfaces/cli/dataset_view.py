@@ -39,6 +39,7 @@ def version_facts(version: DatasetVersion) -> list[tuple[str, Any]]:
         ("path", visible(version.path)),
         ("files", f"{count(version.files, 'file')}, {size(version.size)}"),
         ("stored", f"{size(version.stored_bytes)} new"),
+        ("tracked", _tracked(version)),
         ("message", visible(version.message)),
         ("source", visible(version.source)),
         ("added", f"{moment(version.created_at)} by {visible(version.author)} ({ago(version.created_at, now_us())})"),
@@ -46,6 +47,17 @@ def version_facts(version: DatasetVersion) -> list[tuple[str, Any]]:
         ("digest", version.digest),
         ("deleted", moment(version.deleted_at) if version.deleted_at else ""),
     ]
+
+
+def _tracked(version: DatasetVersion) -> str:
+    if not version.tracked:
+        return ""
+    words = {
+        "restorable": "restorable: the source keeps versions, and those are recorded",
+        "notice-only": "notice-only: a change at the source is noticed, and what was there before is gone",
+    }
+    label = str(version.tracked.get("label", ""))
+    return words.get(label, label)
 
 
 def _show_schema(schema: Mapping[str, Any]) -> None:

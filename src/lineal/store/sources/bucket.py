@@ -88,17 +88,9 @@ class BucketSource:
 
     def read(self, path: bytes, facts: SourceFacts) -> Iterator[bytes]:
         """The bytes: of the recorded version where there is one, else on the condition that the entity tag is still the recorded one."""
-        from obstore.exceptions import BaseError, NotFoundError, PreconditionError
+        from obstore.exceptions import BaseError
 
-        options: dict[str, Any] = {"version": facts.version} if facts.version else {"if_match": f'"{facts.etag}"'} if facts.etag else {}
-        try:
-            with self._translated():
-                answer = self._store.get(self._key(path), options=options)  # type: ignore[arg-type]  # a mapping of these options
-        except (FileNotFoundError, NotFoundError) as error:
-            raise changed(self.place, path, "is gone: the version that was recorded is not kept any more" if facts.version else "is gone") from error
-        except PreconditionError as error:
-            raise changed(self.place, path, "is no longer what was recorded") from error
-        pieces = iter(answer.stream(min_chunk_size=_PIECE))
+        pieces = iter(self._get(path, facts, {}).stream(min_chunk_size=_PIECE))
         while True:
             try:
                 piece = next(pieces, None)
@@ -107,6 +99,23 @@ class BucketSource:
             if piece is None:
                 return
             yield bytes(piece)
+
+    def part(self, path: bytes, facts: SourceFacts, start: int, stop: int) -> bytes:
+        """A part of those bytes, on the same condition."""
+        with self._translated():
+            return bytes(self._get(path, facts, {"range": (start, stop)}).bytes())
+
+    def _get(self, path: bytes, facts: SourceFacts, more: dict[str, Any]) -> Any:
+        from obstore.exceptions import NotFoundError, PreconditionError
+
+        options: Any = {"version": facts.version} if facts.version else {"if_match": f'"{facts.etag}"'} if facts.etag else {}
+        try:
+            with self._translated():
+                return self._store.get(self._key(path), options=options | more)
+        except (FileNotFoundError, NotFoundError) as error:
+            raise changed(self.place, path, "is gone: the version that was recorded is not kept any more" if facts.version else "is gone") from error
+        except PreconditionError as error:
+            raise changed(self.place, path, "is no longer what was recorded") from error
 
     def _listing(self) -> Any:
         with self._translated():

@@ -11,6 +11,7 @@ from lineal.records.tracked import SourceFacts
 from lineal.store.files import readable
 from lineal.store.snapshot import look_at, scan
 from lineal.store.sources.interface import SourceFile, changed
+from lineal.store.status import Looked
 
 _PIECE = 1 << 20
 
@@ -67,6 +68,14 @@ class FolderSource:
                 yield piece
         self._check(path, facts)
 
+    def part(self, path: bytes, facts: SourceFacts, start: int, stop: int) -> bytes:
+        """A part, if the file is what it was."""
+        full = self._path(path)
+        with readable(full), open(full, "rb", buffering=0) as file:
+            found = os.pread(file.fileno(), stop - start, start)
+        self._check(path, facts)
+        return found
+
     def _check(self, path: bytes, facts: SourceFacts) -> None:
         now = self.look(path)
         if now is None:
@@ -78,6 +87,6 @@ class FolderSource:
         return self._full if self.single else os.path.join(self._full, path)
 
 
-def facts_of_stat(found: os.stat_result) -> SourceFacts:
+def facts_of_stat(found: Looked) -> SourceFacts:
     """What a stat says: size and time, and both as a mark, as web servers make their entity tags."""
     return SourceFacts(size=found.st_size, etag=f"{found.st_mtime_ns:x}-{found.st_size:x}", modified=found.st_mtime_ns // 1000)

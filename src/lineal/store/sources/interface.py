@@ -63,6 +63,9 @@ class Source(Protocol):
             Conflict: kind ``source-changed``, if they are not there any more.
         """
 
+    def part(self, path: bytes, facts: SourceFacts, start: int, stop: int) -> bytes:
+        """A part of those bytes, by a request of its own. Raises like `read`."""
+
 
 def changed(place: str, path: bytes, reason: str) -> Conflict:
     """The error for bytes that a source does not have any more."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
@@ -77,19 +78,31 @@ class WebSource:
     def read(self, path: bytes, facts: SourceFacts) -> Iterator[bytes]:
         """The bytes, if the server still says of them what was recorded."""
         with self._answer("GET") as answer:
-            if answer.status_code in {404, 410}:
-                raise changed(self.place, path, "is not there any more")
-            if facts.known and _facts(answer).agrees(facts) is False:
-                raise changed(self.place, path, "is no longer what was recorded")
+            self._check(path, facts, _facts(answer), answer.status_code)
             yield from answer.iter_bytes(_PIECE)
 
+    def part(self, path: bytes, facts: SourceFacts, start: int, stop: int) -> bytes:
+        """A part, if the server still says of the whole what was recorded; a server that knows no ranges sends all of it."""
+        with self._answer("GET", {"Range": f"bytes={start}-{stop - 1}"}) as answer:
+            partial = answer.status_code == 206
+            whole = replace(_facts(answer), size=None) if partial else _facts(answer)
+            self._check(path, facts, whole, answer.status_code)
+            data = answer.read()
+            return data if partial else data[start:stop]
+
+    def _check(self, path: bytes, facts: SourceFacts, now: SourceFacts, status: int) -> None:
+        if status in {404, 410}:
+            raise changed(self.place, path, "is not there any more")
+        if facts.known and now.agrees(facts) is False:
+            raise changed(self.place, path, "is no longer what was recorded")
+
     @contextmanager
-    def _answer(self, method: str) -> Iterator[httpx.Response]:
+    def _answer(self, method: str, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
         """The server's answer, its body unread; errors are ours."""
         import httpx
 
         try:
-            with httpx.Client(timeout=SECONDS, headers={"Accept-Encoding": "identity"}) as client:
+            with httpx.Client(timeout=SECONDS, headers={"Accept-Encoding": "identity", **(headers or {})}) as client:
                 url = self._url
                 for _hop in range(REDIRECTS + 1):
                     with client.stream(method, url) as answer:
