@@ -34,6 +34,10 @@ class ObjectStore:
     folder: Path
     environment: dict[str, str]
 
+    def url(self, prefix: str) -> str:
+        """The address of a place in the bucket, as Lineal reads it."""
+        return f"s3://{BUCKET}/{prefix}?endpoint={self.endpoint}&region=us-east-1"
+
     def requests(self) -> Counter[str]:
         """How many requests for its bucket it has answered so far, by kind, as the server counts them."""
         counted: Counter[str] = Counter()
