@@ -7,7 +7,6 @@ the mount the requests of mounting are counted, too. No peer reads one file of a
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 from benchmarks.mounting import mounted
 from benchmarks.object_store import LISTINGS, ObjectStore, described, object_store
 from benchmarks.table import Goal, Row
-from benchmarks.tools import LINEAL, OURS, CommandFailed, Cost, Tool, compared, in_turn, lineal_in, run_command, started, workplace
+from benchmarks.tools import LINEAL, CommandFailed, Tool, compared, in_turn, lineal_in, run_command, started, workplace
 from benchmarks.workloads import A_FOLDER, MB, scaled, write_tiny_files
 
 FILES = scaled(1_000_000, least=2 * A_FOLDER)
