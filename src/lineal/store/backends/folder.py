@@ -13,12 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lineal.errors import Conflict, Integrity, LinealError, PermissionDenied, Unavailable
-from lineal.store.durable import sync_folder
+from lineal.store.durable import make_folders, rename, sync_folder, unlink, write_pieces
 
 LOCK_SECONDS = 30.0
 ABANDONED_SECONDS = 3600.0
 _TEMPORARY = "tmp"
+_LEASES = "leases"
 _LOCK = "lock"
+_UNLISTED = (_TEMPORARY + "/", _LEASES + "/", _LOCK)
 
 
 class FolderBackend:
@@ -32,7 +34,7 @@ class FolderBackend:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         with translated(folder):
-            (folder / _TEMPORARY).mkdir(parents=True, exist_ok=True)
+            make_folders(folder / _TEMPORARY)
             self._sweep()
 
     def create(self, key: str, pieces: Iterable[bytes | memoryview]) -> int:
@@ -42,10 +44,10 @@ class FolderBackend:
             if target.exists():
                 sync_folder(target.parent)  # its writer may have died between rename and this
                 return target.stat().st_size
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(target.parent)
             with self._temporary() as temporary:
-                size = _write(temporary, pieces)
-                temporary.replace(target)
+                size = write_pieces(temporary, pieces)
+                rename(temporary, target)
             sync_folder(target.parent)
         return size
 
@@ -74,13 +76,40 @@ class FolderBackend:
         folder = self._folder / prefix.rpartition("/")[0]
         for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
             key = path.relative_to(self._folder).as_posix()
-            if key.startswith(prefix) and key != _LOCK and not key.startswith(_TEMPORARY + "/") and path.is_file():
+            if key.startswith(prefix) and not key.startswith(_UNLISTED) and path.is_file():
                 yield key
 
     def delete(self, key: str) -> None:
         """Takes a file away."""
         with translated(self._folder / key):
-            (self._folder / key).unlink(missing_ok=True)
+            unlink(self._folder / key)
+
+    def move(self, key: str, target: str) -> None:
+        """Gives a file another key; see `Backend.move`."""
+        old, new = self._folder / key, self._folder / target
+        with translated(old):
+            make_folders(new.parent)
+            rename(old, new)
+            sync_folder(new.parent)
+            sync_folder(old.parent)
+
+    def age(self, key: str) -> float | None:
+        """How long ago a file was written; see `Backend.age`. The file system's clock says so, which on a network is not this machine's."""
+        path = self._folder / key
+        with translated(path):
+            try:
+                written = path.stat().st_mtime
+            except FileNotFoundError:
+                return None
+            with self._temporary() as probe:
+                probe.touch()
+                return probe.stat().st_mtime - written
+
+    def size(self, key: str) -> int | None:
+        """A file's bytes; see `Backend.size`."""
+        with translated(self._folder / key), suppress(FileNotFoundError):
+            return (self._folder / key).stat().st_size
+        return None
 
     def fetch(self, key: str) -> bytes | None:
         """A small value; see `Backend.fetch`."""
@@ -98,14 +127,40 @@ class FolderBackend:
             if self.fetch(key) != expected:
                 return False
             if new is None:
-                target.unlink(missing_ok=True)
+                unlink(target)
             else:
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folders(target.parent)
                 with self._temporary() as temporary:
-                    _write(temporary, (new,))
-                    temporary.replace(target)
+                    write_pieces(temporary, (new,))
+                    rename(temporary, target)
             sync_folder(target.parent)
         return True
+
+    @contextmanager
+    def hold(self, note: bytes) -> Iterator[None]:
+        """Shows a note while the block lasts; see `Backend.hold`. The file is locked before it has its name, and the system unlocks it for the dead."""
+        name = f"{os.getpid()}-{secrets.token_hex(8)}"
+        hidden, shown = self._folder / _TEMPORARY / name, self._folder / _LEASES / name
+        with translated(shown):
+            shown.parent.mkdir(exist_ok=True)
+            descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            with translated(shown):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                os.write(descriptor, note)
+                os.rename(hidden, shown)
+            yield
+        finally:
+            with suppress(OSError):
+                os.unlink(shown)
+            os.close(descriptor)
+
+    def held(self) -> tuple[bytes, ...] | None:
+        """The notes of the living; see `Backend.held`."""
+        folder = self._folder / _LEASES
+        with translated(folder):
+            found = sorted(folder.iterdir()) if folder.is_dir() else []
+            return tuple(note for path in found if (note := _living_note(path)) is not None)
 
     @contextmanager
     def _temporary(self) -> Iterator[Path]:
@@ -113,7 +168,7 @@ class FolderBackend:
         try:
             yield path
         finally:
-            path.unlink(missing_ok=True)
+            unlink(path)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -126,13 +181,13 @@ class FolderBackend:
             os.close(descriptor)
 
     def _sweep(self) -> None:
-        """Takes away what writers left that died long ago."""
-        oldest = time.time() - ABANDONED_SECONDS
+        """Takes away what writers left that died long ago, as the file system's clock says: this machine's may be hours ahead of it."""
         with os.scandir(self._folder / _TEMPORARY) as found:
-            for item in found:
-                with suppress(FileNotFoundError):
-                    if item.stat().st_mtime < oldest:
-                        os.unlink(item)
+            names = [item.name for item in found]
+        for name in names:
+            with suppress(FileNotFoundError):
+                if (self.age(f"{_TEMPORARY}/{name}") or 0) > ABANDONED_SECONDS:
+                    os.unlink(self._folder / _TEMPORARY / name)
 
 
 @contextmanager
@@ -156,6 +211,24 @@ def storage_error(error: OSError, path: Path | bytes) -> LinealError:
     return Unavailable(f"{name} cannot be used: {error.strerror or error}", kind="store-unavailable", hint="Check the disk with: lineal doctor")
 
 
+def _living_note(path: Path) -> bytes | None:
+    """What a lease says, or None where its holder is dead: then it is taken away."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.read(descriptor, 1 << 20)
+    else:
+        with suppress(OSError):
+            os.unlink(path)
+        return None
+    finally:
+        os.close(descriptor)
+
+
 def _lock(descriptor: int, folder: Path) -> None:
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
@@ -169,11 +242,3 @@ def _lock(descriptor: int, folder: Path) -> None:
             time.sleep(0.002)
         else:
             return
-
-
-def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
-    with open(path, "wb", buffering=1 << 20) as file:
-        file.writelines(pieces)
-        file.flush()
-        os.fsync(file.fileno())
-        return file.tell()

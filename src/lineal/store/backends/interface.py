@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 
@@ -37,6 +38,21 @@ class Backend(Protocol):
 
     def delete(self, key: str) -> None:
         """Takes a file away; one that is not there is no error."""
+
+    def move(self, key: str, target: str) -> None:
+        """Gives a file another key, taking the place of what is there; a writer that dies meanwhile leaves it at one of both, or at both."""
+
+    def age(self, key: str) -> float | None:
+        """How many seconds ago a file or value was written, by the place's own clock, not this machine's; None where there is none."""
+
+    def size(self, key: str) -> int | None:
+        """How many bytes a file has; None where there is none."""
+
+    def hold(self, note: bytes) -> AbstractContextManager[None]:
+        """Shows a note to all processes until the block ends or this process dies, where the place can tell the dead from the living."""
+
+    def held(self) -> tuple[bytes, ...] | None:
+        """The notes that living processes show now; None where the place cannot tell who lives."""
 
     def fetch(self, key: str) -> bytes | None:
         """A small value, or None where there is none."""

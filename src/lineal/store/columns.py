@@ -1,0 +1,106 @@
+"""Records of the index as columns, for work on all of them: nothing is held per object but numbers in arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from lineal.store.backends.interface import Backend
+from lineal.store.index import Shard, shard_key
+from lineal.store.packs import RECORD, pack_key, read_footer
+from lineal.store.segments import HEAD, MAGIC, VERSION, Records
+
+Prefixes = NDArray[np.uint64]
+"""The first 8 bytes of keys, as numbers that are ordered as the keys are."""
+
+Table = NDArray[Any]
+"""Records, with the fields ``prefix second rest pack block stored start length kind``."""
+
+_FIELDS = np.dtype(
+    [
+        ("prefix", ">u8"),
+        ("second", ">u8"),
+        ("rest", "V16"),
+        ("pack", "<u4"),
+        ("block", "<u4"),
+        ("stored", "<u4"),
+        ("start", "<u4"),
+        ("length", "<u4"),
+        ("kind", "<u4"),
+    ]
+)
+_SLICE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Some records in the order of their keys.
+
+    Attributes:
+        packs: raw names; a record's ``pack`` is a place among them.
+    """
+
+    packs: tuple[bytes, ...]
+    table: Table
+
+
+def prefixes_of(keys: bytes | bytearray) -> Prefixes:
+    """The prefixes of keys that are joined."""
+    return np.frombuffer(keys, dtype=[("prefix", ">u8"), ("rest", "V24")])["prefix"].astype(np.uint64)
+
+
+def child_keys(piece: bytes) -> Table:
+    """The children in a piece of a list, with the fields ``prefix rest size``."""
+    return np.frombuffer(piece, dtype=[("prefix", ">u8"), ("rest", "V24"), ("size", "<u8")])
+
+
+def shard_slices(backend: Backend, shard: Shard) -> Iterator[Slice]:
+    """A shard, piece by piece. It is read and not mapped: pages of a map would count as memory until the system wants them back."""
+    key = shard_key(shard.name)
+    packs, first, count = _shard_layout(backend, shard)
+    for start in range(0, count, _SLICE):
+        length = min(_SLICE, count - start) * RECORD.size
+        yield Slice(packs, np.frombuffer(backend.read(key, first + start * RECORD.size, length), dtype=_FIELDS))
+
+
+def pack_slice(backend: Backend, name: str, *, key: str = "") -> Slice:
+    """The records at the end of a pack, which may lie at another key than its own. Raises Integrity kind ``damaged-pack``."""
+    footer = bytes(read_footer(backend.view(key or pack_key(name)), name))
+    return Slice((bytes.fromhex(name),), np.frombuffer(footer, dtype=_FIELDS))
+
+
+def shard_without(backend: Backend, shard: Shard, gone: frozenset[bytes]) -> tuple[Shard, list[bytes]] | None:
+    """A shard without what lies in the packs of these raw names, and its bytes; None where it has nothing of them.
+
+    Its count of objects is 0 if nothing is left.
+    """
+    packs, first, count = _shard_layout(backend, shard)
+    stays = np.array([pack not in gone for pack in packs], dtype=bool)
+    if stays.all():
+        return None
+    table = np.frombuffer(backend.read(shard_key(shard.name), first, count * RECORD.size), dtype=_FIELDS)
+    table = table[stays[table["pack"]]]  # a copy: what was read is let go of
+    table["pack"] = (np.cumsum(stays) - 1)[table["pack"]]
+    names = b"".join(pack for pack, stay in zip(packs, stays, strict=True) if stay)
+    pieces = [HEAD.pack(MAGIC, VERSION, len(names) // 32, len(table)), names, table.tobytes()]
+    hasher = blake3()
+    for piece in pieces:
+        hasher.update(piece)
+    return Shard(name=hasher.hexdigest(), first=pieces[2][:32].hex(), objects=len(table)), pieces
+
+
+def _shard_layout(backend: Backend, shard: Shard) -> tuple[tuple[bytes, ...], int, int]:
+    """Raw names of the packs, where the records begin, and how many there are. Raises Integrity kind ``damaged-index``."""
+    key = shard_key(shard.name)
+    head = backend.read(key, 0, HEAD.size)
+    packs, count = HEAD.unpack(head)[2:] if len(head) == HEAD.size else (0, 0)
+    names = backend.read(key, HEAD.size, 32 * packs)
+    first = HEAD.size + len(names)
+    if backend.size(key) != first + count * RECORD.size or head[:4] != MAGIC:
+        Records.of_shard(backend.view(key), shard.name)  # says what is wrong with it
+    return tuple(names[place : place + 32] for place in range(0, len(names), 32)), first, count
