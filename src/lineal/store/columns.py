@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from lineal.store.backends.interface import Backend
-from lineal.store.index import Shard, shard_key
+from lineal.store.index import Segment, Shard, shard_key
 from lineal.store.packs import RECORD, pack_key, read_footer
 from lineal.store.segments import HEAD, MAGIC, VERSION, Records
 
@@ -91,7 +91,28 @@ def shard_without(backend: Backend, shard: Shard, gone: frozenset[bytes]) -> tup
     hasher = blake3()
     for piece in pieces:
         hasher.update(piece)
-    return Shard(name=hasher.hexdigest(), first=pieces[2][:32].hex(), objects=len(table)), pieces
+    return Shard(name=hasher.hexdigest(), first=pieces[2][:32].hex(), objects=len(table), packs=len(names) // 32), pieces
+
+
+def without_packs(backend: Backend, segment: Segment, packs: frozenset[str], done: dict[str, Shard | None]) -> Segment:
+    """A segment whose shards have nothing of these packs; new shards are written.
+
+    Args:
+        done: what became of shards that were looked at before; None where nothing is left.
+    """
+    gone = frozenset(map(bytes.fromhex, packs))
+    for shard in segment.shards:
+        if shard.name not in done:
+            written = shard_without(backend, shard, gone)
+            done[shard.name] = shard if written is None else _written(backend, *written)
+    return replace(segment, shards=tuple(left for shard in segment.shards if (left := done[shard.name]) is not None))
+
+
+def _written(backend: Backend, shard: Shard, pieces: list[bytes]) -> Shard | None:
+    if not shard.objects:
+        return None
+    backend.create(shard_key(shard.name), pieces)
+    return shard
 
 
 def _shard_layout(backend: Backend, shard: Shard) -> tuple[tuple[bytes, ...], int, int]:

@@ -158,12 +158,46 @@ class Index:
             if index._swap(head, raw):
                 return
 
+    def release(self) -> None:
+        """Gives back the memory that lookups have mapped."""
+        for records in self._opened.values():
+            records.release()
+
+    @property
+    def head(self) -> IndexHead:
+        """What the index is made of, as this process saw it last."""
+        return self._head
+
+    def forget(self, packs: frozenset[str]) -> None:
+        """Takes packs out of the index, so that from now on nobody finds anything in them; others may write meanwhile."""
+        from lineal.store.columns import without_packs
+
+        rewritten: dict[str, Shard | None] = {}
+        while True:
+            raw = self._backend.fetch(HEAD_KEY)
+            head = _decode(raw)
+            segments = tuple(without_packs(self._backend, segment, packs, rewritten) for segment in head.segments)
+            left = replace(head, segments=tuple(some for some in segments if some.shards), packs=tuple(p for p in head.packs if p not in packs))
+            if left == head:
+                return
+            if self._swap(left, raw):
+                self._drop(head.segments)
+                return
+
     def packs(self) -> frozenset[str]:
         """The names of all packs that the index finds something in."""
         names = set(self._head.packs)
         for segment in self._head.segments:
             for shard in segment.shards:
                 names |= {pack.hex() for pack in self._shard(shard).packs()}
+        return frozenset(names)
+
+    def meta_packs(self) -> frozenset[str]:
+        """The names of the packs that have commits and tree nodes only."""
+        names = {pack for pack in self._head.packs if self._head.is_meta(pack)}
+        for segment in self._head.segments:
+            if segment.meta:
+                names |= {pack.hex() for shard in segment.shards for pack in self._shard(shard).packs()}
         return frozenset(names)
 
     def files(self) -> Iterator[tuple[str, str]]:

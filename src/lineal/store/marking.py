@@ -112,6 +112,11 @@ class Lists:
         self._ambiguous = counts > 1  # two lists share a mark: they are followed each time, so that none is left out
         self._followed = np.zeros(len(self._prefixes), dtype=bool)
 
+    def number(self, key: bytes) -> int | None:
+        """The number of one list, or None where it cannot be one."""
+        found = self.among(prefixes_of(key))
+        return found[0][1] if found else None
+
     def among(self, prefixes: Prefixes) -> list[tuple[int, int]]:
         """Places among ``prefixes`` that are perhaps lists which were not followed yet, each with the number to ask `followed` about."""
         if not len(self._prefixes):
@@ -213,6 +218,7 @@ class Marking:
         """Marks what was collected, and follows the lists among it."""
         if not self._keys:
             return
+        self._objects.index.release()
         keys, self._keys = bytes(self._keys), bytearray()
         prefixes = prefixes_of(keys)
         self._marks.add(prefixes)

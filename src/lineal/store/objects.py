@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from blake3 import blake3
 
 from lineal.errors import Integrity
 from lineal.store.backends.interface import Backend
 from lineal.store.index import Footer, Index
+from lineal.store.leases import writing_note
 from lineal.store.packs import CHUNK, PACK_SIZE, PackBuilder, Place, damaged_pack, decode_block, pack_key
+from lineal.store.tombstones import Buried
 
 _CACHED_BLOCKS = 16
 _WORKERS = 2
@@ -33,6 +36,24 @@ class Objects:
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._pool: ThreadPoolExecutor | None = None
         self._pool_process = 0
+        self._condemned: Buried | None = None
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Lets what this thread finds or puts inside be relied on until the session ends, whatever a collection does beside it.
+
+        For as long as something is stored that no ref and no fact names yet; sessions may be nested.
+        """
+        if self._in_session:
+            yield
+            return
+        with self.backend.hold(partial(writing_note, self.backend)):
+            self._batches.session = True
+            try:
+                self.index.refresh()
+                yield
+            finally:
+                self._batches.session = False
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -43,13 +64,16 @@ class Objects:
         if self._builders:
             yield
             return
-        self._batches.builders = {meta: PackBuilder(self._workers) for meta in ((False,) if self.backend.mapped else (False, True))}
-        self.index.refresh()
-        try:
-            yield
-            self._flush(*self._builders)
-        finally:
-            self._batches.builders = {}
+        began = self._in_session
+        with self.session():
+            if began:
+                self.index.refresh()
+            self._batches.builders = {meta: PackBuilder(self._workers) for meta in ((False,) if self.backend.mapped else (False, True))}
+            try:
+                yield
+                self._flush(*self._builders)
+            finally:
+                self._batches.builders = {}
 
     def put(self, key: bytes, data: bytes | memoryview, kind: int = CHUNK, *, meta: bool = False) -> bool:
         """Stores an object that is perhaps here already; says whether it was new. Inside a batch it is durable when that ends.
@@ -57,12 +81,12 @@ class Objects:
         Args:
             meta: whether it is a commit or a tree node. Where a request costs more than a byte, these lie in packs of their own.
         """
-        if self.kind(key) is not None:
-            return False
         builders = self._builders
         if not builders:
-            with self.batch():
+            with self.batch():  # what is known from before may have been collected since
                 return self.put(key, data, kind, meta=meta)
+        if self.kind(key) is not None:
+            return False
         builder = builders[meta and meta in builders]
         builder.add(key, data, kind)
         if builder.stored >= PACK_SIZE:
@@ -87,15 +111,33 @@ class Objects:
             if (kind := builder.kind(key)) is not None:
                 return kind, builder.get(key)
         found = self.index.find(key)
-        if found is None and self.index.refresh():
-            found = self.index.find(key)
-        if found is None:
-            raise Integrity(f"blake3:{key.hex()} is not in the store", kind="missing-content", hint="See what is missing with: lineal fsck")
-        pack, place = found
-        data = self._read(pack, place)
-        if place.kind == CHUNK and blake3(data).digest() != key:
-            raise damaged_pack(pack, f"the bytes of blake3:{key.hex()} are not what they were")
-        return place.kind, data
+        if found is not None:
+            try:
+                return self._read(key, pack_key(found[0]), *found)
+            except Integrity as error:
+                if error.kind != "missing-file":
+                    raise
+        return self._read_elsewhere(key, found)
+
+    def kind_anywhere(self, key: bytes) -> int | None:
+        """The kind of an object, also where a collection has condemned its pack: nothing new may rely on such a one."""
+        known = self.kind(key)
+        if known is not None:
+            return known
+        buried = self._buried.find(key)
+        return None if buried is None else buried[2].kind
+
+    def rewrite(self, keys: Iterable[bytes], *, meta: bool) -> None:
+        """Writes objects that are here into new packs, as if they were not, so that the packs they lie in can go; ``meta`` is as in `put`."""
+        builder = PackBuilder(self._workers)
+        for key in keys:
+            if key not in builder:
+                kind, data = self.get(key)
+                builder.add(key, data, kind)
+            if builder.stored >= PACK_SIZE:
+                self._keep({meta: builder})
+                builder = PackBuilder(self._workers)
+        self._keep({meta: builder})
 
     def refresh(self) -> None:
         """Sees what other processes have written meanwhile."""
@@ -106,6 +148,10 @@ class Objects:
         if self._pool is not None and self._pool_process == os.getpid():
             self._pool.shutdown()
         self._pool = None
+
+    @property
+    def _in_session(self) -> bool:
+        return getattr(self._batches, "session", False)
 
     @property
     def _builders(self) -> dict[bool, PackBuilder]:
@@ -121,32 +167,57 @@ class Objects:
 
     def _flush(self, *shelves: bool) -> None:
         """Crash order: packs are whole and durable before the index names them."""
-        made: dict[str, Footer] = {}
+        full = {meta: self._builders[meta] for meta in shelves}
         for meta in shelves:
-            pack = self._builders[meta].finish()
             self._builders[meta] = PackBuilder(self._workers)
+        self._keep(full)
+
+    def _keep(self, full: Mapping[bool, PackBuilder]) -> None:
+        made: dict[str, Footer] = {}
+        for meta, builder in full.items():
+            pack = builder.finish()
             if pack is not None:
                 self.written += self.backend.create(pack_key(pack.name), pack.pieces)
                 made[pack.name] = Footer.of(pack, meta=meta)
         if made:
             self.index.publish(list(made), made)
 
-    def _read(self, pack: str, place: Place) -> bytes:
-        block = self._block(pack, place)
+    def _read_elsewhere(self, key: bytes, tried: tuple[str, Place] | None) -> tuple[int, bytes]:
+        """An object whose pack was rewritten or condemned since this process looked at the index, or that is nowhere."""
+        if self.index.refresh():
+            tried = self.index.find(key) or tried
+            if tried is not None and self.backend.exists(pack_key(tried[0])):
+                return self._read(key, pack_key(tried[0]), *tried)
+        buried = self._buried.find(key)
+        if buried is not None:
+            return self._read(key, *buried)
+        if tried is not None:
+            raise Integrity(f"pack {tried[0]} is missing from the store", kind="missing-file", hint="See what it held with: lineal fsck")
+        raise Integrity(f"blake3:{key.hex()} is not in the store", kind="missing-content", hint="See what is missing with: lineal fsck")
+
+    def _read(self, key: bytes, where: str, pack: str, place: Place) -> tuple[int, bytes]:
+        block = self._block(where, pack, place)
         if place.start + place.length > len(block):
             raise damaged_pack(pack, "an object reaches beyond its block")
-        if place.length == len(block):
-            return block
-        return block[place.start : place.start + place.length]
+        data = block if place.length == len(block) else block[place.start : place.start + place.length]
+        if place.kind == CHUNK and blake3(data).digest() != key:
+            raise damaged_pack(pack, f"the bytes of blake3:{key.hex()} are not what they were")
+        return place.kind, data
 
-    def _block(self, pack: str, place: Place) -> bytes:
+    @property
+    def _buried(self) -> Buried:
+        if self._condemned is None:
+            self._condemned = Buried(self.backend)
+        return self._condemned
+
+    def _block(self, where: str, pack: str, place: Place) -> bytes:
         """A plain block; the last few are kept, because neighbours are read together."""
         name = (pack, place.block)
         with self._lock:
             if name in self._blocks:
                 self._blocks.move_to_end(name)
                 return self._blocks[name]
-        stored = self.backend.read(pack_key(pack), place.block, place.stored)
+        stored = self.backend.read(where, place.block, place.stored)
         if len(stored) != place.stored:
             raise damaged_pack(pack, "it is cut short")
         block = decode_block(stored, pack)

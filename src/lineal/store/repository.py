@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from itertools import islice
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count, islice
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from lineal.records.dataset import TreeEntry, VerifyReport
 from lineal.records.digest import Digest, blake3_digest, raw_hash
+from lineal.records.garbage import Collection
 from lineal.store import content
 from lineal.store.backends.folder import FolderBackend
 from lineal.store.backends.interface import Backend
@@ -22,6 +24,9 @@ from lineal.store.objects import Objects
 from lineal.store.refs import Refs
 from lineal.store.status import Looked
 from lineal.store.tree import Trees
+
+if TYPE_CHECKING:
+    from lineal.store.survey import Roots, Store
 
 Progress = Callable[[str, int, int], None]
 
@@ -41,6 +46,7 @@ class Repository:
         self._objects = Objects(backend)
         self._trees = Trees(_Nodes(self._objects))
         self._refs = Refs(backend, project_id)
+        self._project = project_id
 
     @classmethod
     def open(cls, path: Path, *, project_id: str) -> Repository:
@@ -68,6 +74,19 @@ class Repository:
     def written_bytes(self) -> int:
         """By how many bytes this process has grown the store's packs since it was opened."""
         return self._objects.written
+
+    def session(self) -> AbstractContextManager[None]:
+        """Around storing something and naming it by a ref or a fact: until that is done, no collection of garbage takes it away."""
+        return self._objects.session()
+
+    def reading(self, what: str, roots: Iterable[Digest]) -> AbstractContextManager[None]:
+        """Around reading trees or contents that may be deleted meanwhile, such as a mount: they stay. ``what`` tells people who reads.
+
+        In a store that may only be read, nothing is held.
+        """
+        from lineal.store.leases import reading
+
+        return reading(self._backend, what, roots)
 
     def batch(self) -> AbstractContextManager[None]:
         """Groups what this thread puts inside; all of it is durable when the outermost batch ends.
@@ -200,6 +219,49 @@ class Repository:
 
         return verify_tree(self._objects, self._trees, root, progress=progress)
 
+    def preview_garbage(self, roots: Callable[[], Roots], *, grace: float, scratch: Path, progress: Progress) -> Collection:
+        """What `collect_garbage` would do; changes nothing."""
+        from lineal.store.garbage import preview
+
+        with self._surveyed(roots, scratch, progress) as store:
+            return preview(store, grace=grace)
+
+    def collect_garbage(self, roots: Callable[[], Roots], *, name: str, grace: float, scratch: Path, progress: Progress) -> Collection:
+        """Deletes what was condemned ``grace`` seconds ago and nobody needs, and condemns what is garbage now; see `lineal.store.garbage.collect`.
+
+        Args:
+            roots: what the project stands on beside its refs.
+            name: the project's.
+            scratch: where there is room for 8 bytes for each object that is needed, or twice that.
+        """
+        from lineal.store.garbage import collect
+
+        with self._surveyed(roots, scratch, progress) as store:
+            return collect(store, name=name, grace=grace)
+
+    def given_up(self) -> frozenset[Digest]:
+        """Commits of the project whose trees were given up: their deletion cannot be undone."""
+        from lineal.store import keeping
+
+        kept = keeping.said(self._backend, self._project)
+        return frozenset(map(blake3_digest, keeping.given_up(self._objects, kept)))
+
+    @contextmanager
+    def _surveyed(self, roots: Callable[[], Roots], scratch: Path, progress: Progress) -> Iterator[Store]:
+        from lineal.store.survey import Store
+
+        scratch.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="gc-", dir=scratch) as folder:
+            new = (Path(folder) / str(number) for number in count())
+            yield Store(
+                objects=self._objects,
+                trees=self._trees,
+                project=self._project,
+                roots=roots,
+                scratch=lambda: made(next(new)),
+                progress=progress,
+            )
+
     def rebuild_index(self) -> int:
         """Makes the index anew from the packs themselves; returns how many packs it has now."""
         from lineal.store.verification import rebuild_index
@@ -207,6 +269,12 @@ class Repository:
         count = rebuild_index(self._backend)
         self._objects.refresh()
         return count
+
+
+def made(folder: Path) -> Path:
+    """A folder that is there now."""
+    folder.mkdir()
+    return folder
 
 
 class _Nodes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -126,6 +127,12 @@ class Records:
         """The raw names of the packs that these records point into."""
         names = bytes(self._packs[0 : len(self._packs)])
         return (names[start : start + 32] for start in range(0, len(names), 32))
+
+    def release(self) -> None:
+        """Gives back the memory that looking things up has mapped; it is mapped again when asked for."""
+        mapped = getattr(self._records[0:0], "obj", None)
+        if isinstance(mapped, mmap.mmap):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
     def _record(self, key: bytes) -> memoryview | None:
         """A key's record. Keys are hashes, so its place is guessed from its value; a window that misses it is widened."""

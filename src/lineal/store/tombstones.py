@@ -5,7 +5,6 @@ docs/design/garbage.md says why no writer loses anything by it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,9 +16,9 @@ from lineal.store.packs import Place, newer_format, pack_key
 from lineal.store.sealing import seal, unseal
 from lineal.store.segments import Records
 
-FOLDER = "gc/"
 FORMAT = 1
-_NAME = re.compile(r"gc/([0-9a-f]{16})/condemned\Z")
+_CONDEMNED = "gc/condemned/"
+_OUT = "gc/out/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +44,16 @@ class Tombstone:
     @property
     def key(self) -> str:
         """Where it is written."""
-        return f"{FOLDER}{self.id}/condemned"
+        return _CONDEMNED + self.id
 
     @property
     def out_key(self) -> str:
         """What is there once the index names none of its packs: from then on no new writer can rely on them."""
-        return f"{FOLDER}{self.id}/out"
+        return _OUT + self.id
 
     def grave(self, pack: str) -> str:
         """Where a pack of it is moved, away from whoever would make one of the same name."""
-        return f"{FOLDER}{self.id}/{pack}.pack"
+        return f"gc/packs/{self.id}-{pack}.pack"
 
 
 def bury(backend: Backend, tombstone: Tombstone) -> None:
@@ -68,12 +67,12 @@ def tombstones(backend: Backend) -> list[Tombstone]:
     Raises:
         Integrity: kind ``damaged-tombstone``.
     """
-    return [_read(backend, key) for key in backend.list(FOLDER) if _NAME.match(key)]
+    return [_read(backend, key) for key in backend.list(_CONDEMNED)]
 
 
 def out_of_index(backend: Backend) -> frozenset[str]:
     """The ids of the tombstones whose packs no new writer can rely on."""
-    return frozenset(key.split("/")[1] for key in backend.list(FOLDER) if key.endswith("/out"))
+    return frozenset(key.removeprefix(_OUT) for key in backend.list(_OUT))
 
 
 def place_of(backend: Backend, tombstone: Tombstone, pack: str) -> str | None:

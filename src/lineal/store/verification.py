@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from blake3 import blake3
@@ -16,40 +17,58 @@ from lineal.store.backends.interface import Backend
 from lineal.store.commits import decode_commit
 from lineal.store.index import HEAD_KEY, Index
 from lineal.store.objects import Objects
-from lineal.store.packs import CHUNK, RECORD, decode_block, pack_key, read_footer
+from lineal.store.packs import CHUNK, LIST, RECORD, decode_block, pack_key, read_footer
 from lineal.store.refs import Refs
 from lineal.store.tree import Trees
 
 _PIECE = 8 * 1024 * 1024
 _MOST_NAMED = 1000
 
+REMOTES = "remotes/"
+"""Refs below it say what a remote was last seen at; what they lead to need not be here."""
+
 Progress = Callable[[str, int, int], None]
+Fill = Callable[[bytes], bool]
+"""Tries to bring an object back whose key is missing or damaged; says whether it is here now."""
 
 
-def verify_store(objects: Objects, trees: Trees, refs: Refs, *, progress: Progress | None = None) -> VerifyReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What is known about versions beside the store.
+
+    Attributes:
+        names: what people call a commit, such as ``flights@3``.
+        given_up: raw ids of commits whose trees need not be here any more.
+    """
+
+    names: Mapping[Digest, str] = field(default_factory=dict)
+    given_up: frozenset[bytes] = frozenset()
+
+
+def verify_store(objects: Objects, trees: Trees, refs: Refs, *, expected: Expected, progress: Progress | None = None) -> VerifyReport:
     """Reads every pack, the index, and everything that the project's refs lead to."""
     objects.refresh()
-    found = _Findings(progress=progress or (lambda _what, _done, _total: None))
-    _check_packs(objects, found)
+    found = Findings(progress=progress or (lambda _what, _done, _total: None))
+    check_packs(objects, found)
     _check_index(objects, found)
+    walk = Walk(objects, trees, found, expected=expected)
     for name in refs.names():
-        _check_ref(_Walk(objects, trees, found), refs, name)
+        walk.ref(refs, name)
     return VerifyReport(subject="store", objects=found.objects, bytes=found.size, damaged=tuple(found.damaged))
 
 
 def verify_tree(objects: Objects, trees: Trees, root: Digest, *, progress: Progress | None = None) -> VerifyReport:
     """Reads every content of one tree and compares it with its digest."""
-    damaged: list[str] = []
-    seen = size = 0
     total = trees.totals(raw_hash(root))[0]
-    for entry in trees.entries(raw_hash(root)):
-        problem = _reread(objects, entry)
-        if problem:
-            damaged.append(f"{os.fsdecode(entry.path)} ({entry.digest}): {problem}")
-        seen, size = seen + 1, size + entry.size
-        if progress is not None and not seen % 256:
-            progress("verify", seen, total)
-    return VerifyReport(subject=root, objects=seen, bytes=size, damaged=tuple(damaged))
+    return _reread_all(objects, root, trees.entries(raw_hash(root)), total=total, progress=progress)
+
+
+def verify_sample(objects: Objects, trees: Trees, root: Digest, *, share: float, seed: int, progress: Progress | None = None) -> VerifyReport:
+    """Reads a random share of a tree's contents, at least one; only the nodes are read that lead to those."""
+    total = trees.totals(raw_hash(root))[0]
+    count = min(total, max(1, round(share * total)))
+    chosen = sorted(random.Random(seed).sample(range(total), count))  # noqa: S311 - which contents are read is no secret
+    return _reread_all(objects, root, trees.at(raw_hash(root), chosen), total=count, progress=progress)
 
 
 def rebuild_index(backend: Backend) -> int:
@@ -70,29 +89,125 @@ def pack_names(backend: Backend) -> list[str]:
 
 
 @dataclass(slots=True)
-class _Findings:
+class Findings:
+    """What was read and what is wrong with it.
+
+    Attributes:
+        packs: names of damaged packs; broken: keys of objects in them that cannot be read.
+    """
+
     progress: Progress
     objects: int = 0
     size: int = 0
     damaged: list[str] = field(default_factory=list)
+    packs: list[str] = field(default_factory=list)
     broken: set[bytes] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class _Walk:
-    """What was followed already, so that what versions share is looked at once."""
+class Walk:
+    """Follows refs to all that they lead to, and names what is missing or damaged.
 
-    objects: Objects
-    trees: Trees
-    found: _Findings
-    seen: set[bytes] = field(default_factory=set)
+    Nodes and pieces of lists are looked at once; those are about one in a hundred objects, and all that is remembered.
 
-    def missing(self, key: bytes) -> bool:
-        """Whether an object is not there, or in a part of a pack that is damaged."""
-        return key in self.found.broken or self.objects.kind(key) is None
+    Args:
+        fill: is asked for everything that is not there.
+    """
+
+    def __init__(self, objects: Objects, trees: Trees, found: Findings, *, expected: Expected, fill: Fill = lambda _key: False) -> None:
+        self._objects = objects
+        self._trees = trees
+        self._found = found
+        self._expected = expected
+        self._fill = fill
+        self._seen: set[bytes] = set()
+
+    def ref(self, refs: Refs, name: str) -> None:
+        """Everything that one ref leads to."""
+        try:
+            waiting = [digest] if (digest := refs.get(name)) else []
+        except LinealError as error:
+            self._found.damaged.append(error.message)
+            return
+        self.commits(waiting, name)
+
+    def commits(self, waiting: list[Digest], name: str) -> None:
+        """Commits with everything before them; ``name`` says behind which ref."""
+        partial = name.startswith(REMOTES)
+        while waiting:
+            commit = waiting.pop()
+            if raw_hash(commit) in self._seen or (partial and self._absent(raw_hash(commit))):
+                continue
+            self._seen.add(raw_hash(commit))
+            label = self._expected.names.get(commit, f"{name}, commit {commit}")
+            self._found.progress(f"following {name}", 0, 0)
+            try:
+                self._there(raw_hash(commit))
+                read = decode_commit(content.read(self._objects, raw_hash(commit)), commit)
+            except LinealError as error:
+                self._found.damaged.append(f"{label}: {error.message}")
+                continue
+            waiting += read.parents
+            if raw_hash(commit) not in self._expected.given_up:
+                self._tree(raw_hash(read.root), label, partial=partial)
+
+    def _tree(self, root: bytes, label: str, *, partial: bool) -> None:
+        waiting = [root]
+        while waiting and len(self._found.damaged) < _MOST_NAMED:
+            node = waiting.pop()
+            if node in self._seen or (partial and self._absent(node)):
+                continue
+            self._seen.add(node)
+            try:
+                self._there(node)
+                items = self._trees.items(node)
+            except LinealError as error:
+                self._found.damaged.append(f"{label}, tree node {blake3_digest(node)}: {error.message}")
+                continue
+            for item in items:
+                if not isinstance(item, TreeEntry):
+                    waiting.append(item.node)
+                elif not partial:
+                    self._entry(item, label)
+
+    def _entry(self, entry: TreeEntry, label: str) -> None:
+        try:
+            sound = self._there(raw_hash(entry.digest))
+        except LinealError:
+            sound = False
+        if not sound:
+            self._found.damaged.append(f"{label}: {os.fsdecode(entry.path)} ({entry.digest}) is damaged or missing")
+
+    def _there(self, identity: bytes) -> bool:
+        """Whether a content is there with all its chunks, or was brought back."""
+        if not self._has(identity):
+            return False
+        if self._objects.kind_anywhere(identity) != LIST:
+            return True
+        extent = content.extent(self._objects, identity)
+        return self._pieces(extent.key, extent.depth)
+
+    def _pieces(self, key: bytes, depth: int) -> bool:
+        """Whether a piece of a list is there with all below it; a sound one is looked at once."""
+        if key in self._seen:
+            return True
+        if not self._has(key):
+            return False
+        children = [child for child, _size in content.CHILD.iter_unpack(self._objects.get(key)[1])]
+        sound = [self._pieces(child, depth - 1) if depth else self._has(child) for child in children]
+        if all(sound):
+            self._seen.add(key)
+        return all(sound)
+
+    def _has(self, key: bytes) -> bool:
+        """Whether an object is there and not in a part of a pack that is damaged, or was brought back."""
+        return not self._absent(key) or self._fill(key)
+
+    def _absent(self, key: bytes) -> bool:
+        return key in self._found.broken or self._objects.kind_anywhere(key) is None
 
 
-def _check_packs(objects: Objects, found: _Findings) -> None:
+def check_packs(objects: Objects, found: Findings) -> None:
+    """Reads every byte of every pack."""
     names = pack_names(objects.backend)
     for done, name in enumerate(names):
         found.progress("packs", done, len(names))
@@ -104,11 +219,12 @@ def _check_packs(objects: Objects, found: _Findings) -> None:
         if hasher.hexdigest() == name:
             found.objects += len(read_footer(view, name)) // RECORD.size
         else:
+            found.packs.append(name)
             found.damaged.append(f"pack {name} is damaged: its bytes do not match its name")
             found.broken |= _broken_objects(view, name, found)
 
 
-def _broken_objects(view: memoryview, name: str, found: _Findings) -> set[bytes]:
+def _broken_objects(view: memoryview, name: str, found: Findings) -> set[bytes]:
     """Which objects of a damaged pack cannot be read any more."""
     try:
         footer = read_footer(view, name)
@@ -128,7 +244,7 @@ def _broken_objects(view: memoryview, name: str, found: _Findings) -> set[bytes]
     return broken
 
 
-def _check_index(objects: Objects, found: _Findings) -> None:
+def _check_index(objects: Objects, found: Findings) -> None:
     there = set(pack_names(objects.backend))
     if there and not objects.backend.exists(HEAD_KEY):
         found.damaged.append("the head of the index is missing")
@@ -154,61 +270,17 @@ def _has_footer(backend: Backend, name: str) -> bool:
     return True
 
 
-def _check_ref(walk: _Walk, refs: Refs, name: str) -> None:
-    try:
-        waiting = [digest] if (digest := refs.get(name)) else []
-    except LinealError as error:
-        walk.found.damaged.append(error.message)
-        return
-    while waiting:
-        commit = waiting.pop()
-        if raw_hash(commit) in walk.seen:
-            continue
-        walk.seen.add(raw_hash(commit))
-        try:
-            read = decode_commit(content.read(walk.objects, raw_hash(commit)), commit)
-            waiting += read.parents
-            _check_tree(walk, raw_hash(read.root), name)
-        except LinealError as error:
-            walk.found.damaged.append(f"{name}, commit {commit}: {error.message}")
-
-
-def _check_tree(walk: _Walk, root: bytes, name: str) -> None:
-    waiting = [root]
-    while waiting and len(walk.found.damaged) < _MOST_NAMED:
-        node = waiting.pop()
-        if node in walk.seen:
-            continue
-        walk.seen.add(node)
-        try:
-            items = walk.trees.items(node)
-        except LinealError as error:
-            walk.found.damaged.append(f"{name}, tree node {blake3_digest(node)}: {error.message}")
-            continue
-        for item in items:
-            if isinstance(item, TreeEntry):
-                _check_entry(walk, item, name)
-            else:
-                waiting.append(item.node)
-
-
-def _check_entry(walk: _Walk, entry: TreeEntry, name: str) -> None:
-    identity = raw_hash(entry.digest)
-    if identity in walk.seen:
-        return
-    walk.seen.add(identity)
-    if any(walk.missing(key) for key in _keys(walk, identity)):
-        walk.found.damaged.append(f"{name}: {os.fsdecode(entry.path)} ({entry.digest}) is damaged or missing")
-
-
-def _keys(walk: _Walk, identity: bytes) -> Iterator[bytes]:
-    """The objects that a content needs; stops at the first that cannot be read."""
-    yield identity
-    try:
-        yield from content.keys_of(walk.objects, identity)
-    except LinealError:
-        walk.found.broken.add(identity)
-        yield identity
+def _reread_all(objects: Objects, root: Digest, entries: Iterator[TreeEntry], *, total: int, progress: Progress | None) -> VerifyReport:
+    damaged: list[str] = []
+    seen = size = 0
+    for entry in entries:
+        problem = _reread(objects, entry)
+        if problem:
+            damaged.append(f"{os.fsdecode(entry.path)} ({entry.digest}): {problem}")
+        seen, size = seen + 1, size + entry.size
+        if progress is not None and not seen % 256:
+            progress("verify", seen, total)
+    return VerifyReport(subject=root, objects=seen, bytes=size, damaged=tuple(damaged))
 
 
 def _reread(objects: Objects, entry: TreeEntry) -> str:

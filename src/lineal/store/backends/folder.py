@@ -8,7 +8,7 @@ import mmap
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -137,7 +137,7 @@ class FolderBackend:
         return True
 
     @contextmanager
-    def hold(self, note: bytes) -> Iterator[None]:
+    def hold(self, note: Callable[[], bytes]) -> Iterator[None]:
         """Shows a note while the block lasts; see `Backend.hold`. The file is locked before it has its name, and the system unlocks it for the dead."""
         name = f"{os.getpid()}-{secrets.token_hex(8)}"
         hidden, shown = self._folder / _TEMPORARY / name, self._folder / _LEASES / name
@@ -147,12 +147,13 @@ class FolderBackend:
         try:
             with translated(shown):
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                os.write(descriptor, note)
+                os.write(descriptor, note())
                 os.rename(hidden, shown)
             yield
         finally:
-            with suppress(OSError):
-                os.unlink(shown)
+            for place in (hidden, shown):
+                with suppress(OSError):
+                    os.unlink(place)
             os.close(descriptor)
 
     def held(self) -> tuple[bytes, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -48,8 +48,8 @@ class Backend(Protocol):
     def size(self, key: str) -> int | None:
         """How many bytes a file has; None where there is none."""
 
-    def hold(self, note: bytes) -> AbstractContextManager[None]:
-        """Shows a note to all processes until the block ends or this process dies, where the place can tell the dead from the living."""
+    def hold(self, note: Callable[[], bytes]) -> AbstractContextManager[None]:
+        """Shows a note to all processes until the block ends or this process dies; a place that cannot tell who lives asks for none."""
 
     def held(self) -> tuple[bytes, ...] | None:
         """The notes that living processes show now; None where the place cannot tell who lives."""

@@ -219,6 +219,12 @@ class ObjectStoreBackend:
                 hint="Use a store that keeps them: Amazon S3, Google Cloud Storage, Azure, MinIO, Ceph or SeaweedFS in a recent version.",
             )
 
+    def _head(self, key: str) -> Any:
+        try:
+            return self._ask("head", key, lambda: self._store("read").head(key))
+        except Integrity:
+            return None
+
     def _require_preconditions(self) -> None:
         """Probes before the first change, and notes what came out: reading needs no rights to write, and nobody pays twice."""
         if self._sound:
