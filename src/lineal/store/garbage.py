@@ -211,15 +211,16 @@ def _weigh(objects: Objects, found: Survey, tombstone: Tombstone, *, grace: floa
 
 def _parted(objects: Objects, found: Survey, tombstone: Tombstone) -> tuple[list[str], list[str]]:
     """The packs of a tombstone that somebody needs after all, or has published again, and those that nobody does."""
-    needed, useless = [], []
+    parted: dict[bool, list[str]] = {True: [], False: []}
     complete = tombstone.id in out_of_index(objects.backend)
     for pack in tombstone.packs:
         where = place_of(objects.backend, tombstone, pack.name)
-        again = complete and pack.name in found.index
-        if where is None or (again and where == pack_key(pack.name)):
+        named = complete and pack.name in found.index
+        if where is None or (named and where == pack_key(pack.name)):
             continue  # it is gone, or was brought back before
-        (needed if again or needed_of(objects, found, pack.name, where) else useless).append(pack.name)
-    return needed, useless
+        made_again = named and objects.backend.exists(pack_key(pack.name))
+        parted[not made_again and (named or needed_of(objects, found, pack.name, where))].append(pack.name)
+    return parted[True], parted[False]
 
 
 def _age(objects: Objects, tombstone: Tombstone) -> float | None:

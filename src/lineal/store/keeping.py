@@ -70,9 +70,7 @@ def register(backend: Backend, project: str, name: str) -> None:
         backend.swap(FOLDER + project, seal(msgspec.json.encode(Kept(name=name))), expected=None)
 
 
-def publish(
-    objects: Objects, project: str, *, name: str, kept: Iterable[bytes] | None, given_up: frozenset[bytes], seen: frozenset[str]
-) -> None:
+def publish(objects: Objects, project: str, *, name: str, kept: Iterable[bytes] | None, given_up: frozenset[bytes], seen: frozenset[str]) -> None:
     """Says anew what a project keeps.
 
     Args:

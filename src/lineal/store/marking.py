@@ -6,12 +6,12 @@ and never one too few. Nothing is held per object but such a mark, and most of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from lineal.errors import Integrity, LinealError
+from lineal.errors import LinealError
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest, raw_hash
 from lineal.store import content
@@ -246,4 +246,3 @@ class Marking:
 
 def _raw(child: np.void) -> bytes:
     return child.tobytes()[:32]
-

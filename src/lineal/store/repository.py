@@ -207,17 +207,28 @@ class Repository:
         """
         self._refs.move(name, new, expected=expected)
 
-    def verify(self, progress: Progress | None = None) -> VerifyReport:
-        """Reads every pack, the index and everything that refs lead to, and says what is damaged or missing."""
-        from lineal.store.verification import verify_store
+    def verify(self, progress: Progress | None = None, *, names: Mapping[Digest, str] | None = None) -> VerifyReport:
+        """Reads every pack, the index and everything that refs lead to, and says what is damaged or missing.
 
-        return verify_store(self._objects, self._trees, self._refs, progress=progress)
+        Args:
+            names: what people call a commit, such as ``flights@3``.
+        """
+        from lineal.store.verification import Expected, verify_store
+
+        expected = Expected(names=names or {}, given_up=frozenset(map(raw_hash, self.given_up())))
+        return verify_store(self._objects, self._trees, self._refs, expected=expected, progress=progress)
 
     def verify_tree(self, root: Digest, progress: Progress | None = None) -> VerifyReport:
         """Reads every content of one tree back and compares it with its digest."""
         from lineal.store.verification import verify_tree
 
         return verify_tree(self._objects, self._trees, root, progress=progress)
+
+    def verify_sample(self, root: Digest, *, share: float, seed: int, progress: Progress | None = None) -> VerifyReport:
+        """Reads a random share of a tree's contents back, at least one; the same seed chooses the same ones."""
+        from lineal.store.verification import verify_sample
+
+        return verify_sample(self._objects, self._trees, root, share=share, seed=seed, progress=progress)
 
     def preview_garbage(self, roots: Callable[[], Roots], *, grace: float, scratch: Path, progress: Progress) -> Collection:
         """What `collect_garbage` would do; changes nothing."""

@@ -166,9 +166,7 @@ def _heads(objects: Objects) -> Iterator[tuple[str, str, Digest]]:
             yield project, name, commit
 
 
-def _follow(
-    store: Store, marking: Marking, *, heads: Iterable[tuple[str, str, Digest]], roots: Roots, others: Mapping[str, Kept | None]
-) -> None:
+def _follow(store: Store, marking: Marking, *, heads: Iterable[tuple[str, str, Digest]], roots: Roots, others: Mapping[str, Kept | None]) -> None:
     objects = store.objects
     own = keeping.said(objects.backend, store.project)
     given_up = {project: keeping.given_up(objects, kept) for project, kept in others.items()} | {store.project: roots.given_up}

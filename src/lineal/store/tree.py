@@ -7,7 +7,8 @@ Source: "prolly trees" as in Noms and Dolt (https://docs.dolthub.com/architectur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -84,6 +85,10 @@ class Trees:
             start = after + (b"\0" if self.entry(root, after) else _BEHIND)
         return _Listing(self._items, folder + b"/" if folder else b"", start).below(self._link(root))
 
+    def at(self, root: bytes, places: Sequence[int]) -> Iterator[TreeEntry]:
+        """The entries at ascending places, counted from 0; reads only the nodes that lead to them."""
+        return self._at(self._link(root), 0, places)
+
     def totals(self, root: bytes) -> tuple[int, int]:
         """How many entries a tree has, and how many bytes their contents, from its root alone."""
         top = self._link(root)
@@ -112,6 +117,17 @@ class Trees:
                 yield item
             else:
                 yield from self._entries(item, start)
+
+    def _at(self, link: Link, first: int, places: Sequence[int]) -> Iterator[TreeEntry]:
+        low = bisect_left(places, first)
+        for item in self._items(link):
+            count = 1 if isinstance(item, TreeEntry) else item.files
+            high = bisect_left(places, first + count, low)
+            if high > low and isinstance(item, TreeEntry):
+                yield item
+            elif high > low and isinstance(item, Link):
+                yield from self._at(item, first, places)
+            first, low = first + count, high
 
     def _items(self, link: Link) -> tuple[Item, ...]:
         return self.items(link.node)
