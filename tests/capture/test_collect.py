@@ -11,6 +11,7 @@ from lineal.capture.collect import Collected, Place, collect_files, plan_items
 from lineal.capture.sightings import Sighting, Sightings, key_of, look
 from lineal.records.redaction import Redactor
 from lineal.store.repository import Repository
+from lineal.store.sources.places import TrackedFolders
 from lineal.store.statindex import StatIndex
 
 
@@ -49,7 +50,14 @@ class Desk:
 
         items = plan_items(self.seen, place)
         return collect_files(
-            items, place=place, store=self.store, known=self.known, redactor=Redactor(["literal-secret"]), write=write, deadline=deadline
+            items,
+            place=place,
+            store=self.store,
+            known=self.known,
+            tracked=TrackedFolders(store=self.store, folders={}),
+            redactor=Redactor(["literal-secret"]),
+            write=write,
+            deadline=deadline,
         )
 
 

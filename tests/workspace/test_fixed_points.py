@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -18,7 +19,8 @@ from tests.object_stores import ObjectServer
 from lineal.bootstrap.compose import create_workspace
 from lineal.errors import Conflict, InvalidInput, InvalidState, NotFound, PermissionDenied, Unavailable
 from lineal.records.dataset import VerifyReport
-from lineal.workspace.interface import Workspace
+from lineal.records.run import Run
+from lineal.workspace.interface import RunRequest, Workspace
 
 
 @pytest.fixture
@@ -40,6 +42,12 @@ def folder(tmp_path: Path) -> Path:
     (made / "latest").symlink_to("2013/c.csv")
     os.utime(made / "a.csv", ns=(1, 1_700_000_000_000_000_000))
     return made
+
+
+@pytest.fixture
+def own_folder(workspace: Workspace, folder: Path) -> Path:
+    """The same in the project: a run's temporary files count there only."""
+    return folder.rename(workspace.root / "big")
 
 
 def changes(workspace: Workspace, reference: str) -> dict[str, str]:
@@ -315,3 +323,43 @@ def test_what_only_looks_at_a_tree_refuses_bytes_that_lie_elsewhere(workspace: W
     store = workspace.datasets._site.store  # type: ignore[attr-defined]
     with pytest.raises(InvalidState, match="lies elsewhere"):
         write_entry(store, entry, os.fsencode(tmp_path / "x"))
+
+
+class TestRunsThatReadATrackedFolder:
+    def run(self, workspace: Workspace, code: str) -> Run:
+        done = workspace.runs.execute(RunRequest(command=[sys.executable, "-c", code], folder=workspace.root))
+        assert done.exit_code == 0
+        return done
+
+    def test_are_tied_to_it_and_store_nothing_of_it(self, workspace: Workspace, own_folder: Path) -> None:
+        workspace.datasets.track(str(own_folder))
+        run = self.run(workspace, "open('big/a.csv').read(); open('big/2013/b.csv').read()")
+        assert {(use.path, use.dataset, use.restorable) for use in run.inputs} == {
+            ("big/a.csv", "big@1", False),
+            ("big/2013/b.csv", "big@1", False),
+        }
+        assert all(str(use.digest).startswith("etag:") for use in run.inputs)
+        assert run.warnings == ()
+        with pytest.raises(NotFound, match="cannot be had"):
+            workspace.runs.artifact(f"run:{run.id}", "big/a.csv")
+
+    def test_are_tied_to_the_version_that_recorded_what_they_read(self, workspace: Workspace, own_folder: Path) -> None:
+        workspace.datasets.track(str(own_folder))
+        (own_folder / "a.csv").write_text("changed before the run")
+        run = self.run(workspace, "open('big/a.csv').read()")
+        (use,) = run.inputs
+        assert (use.dataset, use.restorable) == ("", True)
+        assert "is no longer what the latest version of big recorded of it" in run.warnings[0]
+        workspace.datasets.track(str(own_folder))
+        (use,) = self.run(workspace, "open('big/a.csv').read()").inputs
+        assert use.dataset == "big@2"
+
+    def test_are_reproduced_only_while_the_source_is_what_it_was(self, workspace: Workspace, own_folder: Path) -> None:
+        workspace.datasets.track(str(own_folder))
+        run = self.run(workspace, "open('out.txt', 'w').write(open('big/a.csv').read())")
+        same = workspace.runs.reproduce(f"run:{run.id}")
+        assert (same.verdict, same.evidence.missing_inputs) == ("identical", ())
+        (own_folder / "a.csv").write_text("changed since")
+        moved = workspace.runs.reproduce(f"run:{run.id}")
+        assert moved.verdict == "inconclusive"
+        assert any("a.csv changed at" in line and "the source keeps no versions of it" in line for line in moved.evidence.missing_inputs)

@@ -23,6 +23,7 @@ from lineal.store.digesting import file_digest
 
 if TYPE_CHECKING:
     from lineal.store.repository import Repository
+    from lineal.store.sources.places import TrackedFolders
     from lineal.store.statindex import StatIndex
 
 _BATCH_BYTES = 256 * 1024 * 1024
@@ -125,6 +126,7 @@ def collect_files(
     place: Place,
     store: Repository,
     known: StatIndex,
+    tracked: TrackedFolders,
     redactor: Redactor,
     write: Callable[[Mapping[str, Any]], None],
     deadline: float = float("inf"),
@@ -136,7 +138,7 @@ def collect_files(
         deadline: of `time.monotonic`; what is not begun by then is left and counted as pending.
     """
     found = Collected()
-    work = _Collection(place=place, store=store, known=known, redactor=redactor, found=found)
+    work = _Collection(place=place, store=store, known=known, tracked=tracked, redactor=redactor, found=found)
     for batch in _batches(items):
         if time.monotonic() > deadline:
             found.pending += len(batch)
@@ -163,6 +165,7 @@ class _Collection:
     place: Place
     store: Repository
     known: StatIndex
+    tracked: TrackedFolders
     redactor: Redactor
     found: Collected
 
@@ -185,11 +188,19 @@ class _Collection:
         if _is_secret_file(item.path):
             return _entry(item, digest=None, size=now[2], restorable=False, note="its name says that it holds secrets, so it is not kept")
         try:
-            return self._kept(item, os.stat(item.path))
+            status = os.stat(item.path)
+            return self._fixed(item, status) or self._kept(item, status)
         except (LinealError, OSError) as error:
             self.found.changed.append(item.location.text)
             reason = error.message if isinstance(error, LinealError) else str(error.strerror)
             return _entry(item, digest=None, size=now[2], restorable=False, note=reason)
+
+    def _fixed(self, item: Item, status: os.stat_result) -> dict[str, Any] | None:
+        """The entry of an input that a fixed point has recorded as it is: neither read nor stored."""
+        facts = self.tracked.facts(item.path, status) if item.direction == "input" else None
+        if facts is None:
+            return None
+        return {**_entry(item, digest=facts.digest, size=status.st_size, restorable=False, note=item.note), "facts": facts.document()}
 
     def _kept(self, item: Item, now: os.stat_result) -> dict[str, Any]:
         digest = self.known.known(item.path, now)
@@ -207,6 +218,9 @@ class _Collection:
     def _changed_input(self, item: Item) -> dict[str, Any]:
         """An input that is not what it was when the run first read it: its old content is known only where somebody digested it before."""
         expected = item.expected or (0,) * 6
+        fixed = self._fixed(item, _stat_result(expected))
+        if fixed is not None:
+            return fixed
         digest = self.known.known(item.path, _stat_result(expected))
         if not item.rewritten:
             self.found.changed.append(item.location.text)

@@ -115,7 +115,9 @@ class Repository:
         return put_file(self._objects, os.fsencode(path), observe=observe, status=status)
 
     def contains(self, digest: Digest) -> bool:
-        """Whether the content is here."""
+        """Whether the content is here; what has another mark than a content id, such as a foreign source's, never is."""
+        if not digest.startswith("blake3:"):
+            return False
         key = raw_hash(digest)
         if self._objects.kind(key) is not None:
             return True

@@ -27,12 +27,14 @@ from lineal.errors import LinealError
 from lineal.records import journal
 from lineal.records.redaction import Redactor
 from lineal.records.run import Capture, Code
+from lineal.store.sources.places import TrackedFolders
 from lineal.workspace.recording import DIFF, add_context, artifacts_folder, home, mount_namespace, process_redactor, read_context
 
 if TYPE_CHECKING:
     from lineal.workspace.site import Site
 
 FINISH_SECONDS = 30.0
+_MOST_NAMED = 20
 _LEFT = "left_to_others"
 
 
@@ -116,12 +118,14 @@ def _collect(site: Site, folder: Path, writer: JournalWriter, *, deadline: float
     )
     items = plan_items(seen, place)
     todo = [item for item in items if item.key not in seen.done]
+    tracked = TrackedFolders.of(site.layout.state, site.store)
     with _known_files(site) as known:
         found = collect_files(
             todo,
             place=place,
             store=site.store,
             known=known,
+            tracked=tracked,
             redactor=redactor,
             write=lambda fields: writer.append(journal.FILE, **fields),
             deadline=deadline,
@@ -131,6 +135,7 @@ def _collect(site: Site, folder: Path, writer: JournalWriter, *, deadline: float
     _note_environment(writer, seen=seen, context=context)
     _note_log(site, folder, writer)
     _note_warnings(writer, seen=seen, context=context, found=found, missing=missing_outputs(seen, place))
+    _note_moved(writer, tracked)
     writer.append(journal.CAPTURE, **dataclasses.asdict(_capture(seen, context, found)))
     return found.pending
 
@@ -198,6 +203,13 @@ def _note_warnings(writer: JournalWriter, *, seen: Sightings, context: Mapping[s
         texts.append(problem)
     for text in texts:
         writer.append(journal.WARNING, text=text)
+
+
+def _note_moved(writer: JournalWriter, tracked: TrackedFolders) -> None:
+    for path, name in list(tracked.changed.items())[:_MOST_NAMED]:
+        writer.append(
+            journal.WARNING, text=f"{path} is no longer what the latest version of {name} recorded of it: track it again to fix what was read"
+        )
 
 
 def _unasked(seen: Sightings, context: Mapping[str, Any]) -> list[str]:

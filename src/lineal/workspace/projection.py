@@ -19,6 +19,7 @@ from lineal.records.location import Location
 from lineal.records.tracked import recorded_facts
 from lineal.store.commits import Commit
 from lineal.store.repository import Repository
+from lineal.store.sources.places import note_place
 from lineal.workspace.site import Site
 
 REFS = "datasets/"
@@ -79,7 +80,15 @@ def _add(site: Site, connection: Connection, identity: Digest, commit: Commit) -
     add_used(connection, project_id=site.project_id, dataset=added.occurrence, used=_origins(site, connection, added, location))
     payload = {"commit": identity, "digest": added.digest, "files": added.files, "size": added.size}
     site.record_event(connection, "dataset.added", subject=f"data:{added.reference}", payload=payload, actor=version.author)
+    note_place(site.layout.state, version.name, _hint(version))
     return added
+
+
+def _hint(version: DatasetVersion) -> Mapping[str, Any] | None:
+    """What programs that record need to know of a tracked place."""
+    if not version.tracked:
+        return None
+    return {"url": version.tracked["url"], "kind": version.tracked["kind"], "root": version.digest, "single": version.single_file}
 
 
 def _origins(site: Site, connection: Connection, version: DatasetVersion, location: Location) -> list[str]:

@@ -15,6 +15,7 @@ from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 from lineal.records.location import URL
 from lineal.records.run import Code, FileUse, Run
+from lineal.records.tracked import RESTORABLE
 from lineal.store.digesting import file_digest
 from lineal.store.repository import Repository
 from lineal.workspace.interface import Datasets
@@ -65,7 +66,7 @@ def restore_outside(store: Repository, run: Run, folder: Path) -> dict[str, str]
     """
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, str] = {}
-    for number, use in enumerate(use for use in run.inputs if use.root in {"absolute", "home"} and use.digest is not None):
+    for number, use in enumerate(_kept_outside(run)):
         path, holder = _outside_path(use), os.fsencode(folder / str(number))
         if os.path.isfile(path) and use.digest is not None and store.contains(use.digest) and _put(store, holder, use.digest):
             found[os.fsdecode(os.path.realpath(path))] = os.fsdecode(holder)
@@ -74,8 +75,16 @@ def restore_outside(store: Repository, run: Run, folder: Path) -> dict[str, str]
 
 def changed_outside(run: Run) -> list[str]:
     """The paths outside the project whose content is no longer what the run read."""
-    uses = [use for use in run.inputs if use.root in {"absolute", "home"} and use.digest is not None]
-    return [use.path for use in uses if os.path.isfile(_outside_path(use)) and use.digest is not None and not _is(_outside_path(use), use.digest)]
+    return [
+        use.path
+        for use in _kept_outside(run)
+        if os.path.isfile(_outside_path(use)) and use.digest is not None and not _is(_outside_path(use), use.digest)
+    ]
+
+
+def _kept_outside(run: Run) -> list[FileUse]:
+    """What the run read outside the project and that is known by its content; what is tracked is known by its source's marks."""
+    return [use for use in run.inputs if use.root in {"absolute", "home"} and (use.digest or "").startswith("blake3:")]
 
 
 def restore_inputs(store: Repository, datasets: Datasets, run: Run, *, project: Path, instead: Substitutes) -> list[str]:
@@ -84,7 +93,7 @@ def restore_inputs(store: Repository, datasets: Datasets, run: Run, *, project: 
     Returns:
         Paths that could not be restored, each with the reason.
     """
-    missing: list[str] = []
+    missing = list(_moved_sources(datasets, run))
     for dataset in dict.fromkeys(use.dataset for use in run.inputs if use.dataset and use.root != URL):
         missing.extend(_restore_dataset(datasets, dataset, project, instead.datasets.get(dataset.partition("@")[0])))
     for use in run.inputs:
@@ -145,12 +154,35 @@ def _restore_dataset(datasets: Datasets, recorded: str, project: Path, replaceme
         yield f"{replacement or recorded} ({error.message})"
 
 
+def _moved_sources(datasets: Datasets, run: Run) -> Iterator[str]:
+    """Tracked sources that are no longer what the run read, which a rerun would read in their new state."""
+    for dataset in dict.fromkeys(use.dataset for use in run.inputs if use.dataset and not (use.digest or "").startswith("blake3:")):
+        try:
+            version = datasets.get(f"data:{dataset}")
+            if not version.tracked:
+                continue
+            (report,) = datasets.verify(f"data:{dataset}")
+        except LinealError as error:
+            yield f"{dataset} ({error.message})"
+            continue
+        read = {use.path.rstrip("/").removeprefix(version.path).lstrip("/") for use in run.inputs if use.dataset == dataset}
+        moved = [change.path for change in report.changed if change.change != "added" and (version.single_file or change.path in read or "" in read)]
+        if moved:
+            kept = "what was read can be had with: lineal data checkout" if report.label == RESTORABLE else "the source keeps no versions of it"
+            yield f"{dataset} ({', '.join(moved[:3])} changed at {version.tracked['url']} since; {kept})"
+
+
 def _restore_input(store: Repository, use: FileUse, digest: Digest | None, project: Path) -> str:
     """Why the input is not there as it was, or an empty string."""
     if digest is None:
         return use.note or "its content was never digested"
     if use.root == URL and use.dataset:
         return "" if store.contains(digest) else f"the store no longer has what {use.dataset} holds there"
+    if use.root == URL:
+        return ""  # nothing is put there: `_moved_sources` tells where that matters
+    if not digest.startswith("blake3:"):
+        there = os.path.exists(os.path.join(os.fsencode(project), exact_path(use)) if use.root == "project" else _outside_path(use))
+        return "" if there else use.note or "its bytes were not kept"
     if use.root != "project":
         return _outside(store, use, digest)
     path = os.path.join(os.fsencode(project), exact_path(use))
@@ -183,6 +215,8 @@ def _is(path: bytes, digest: Digest) -> bool:
 
 def _put(store: Repository, path: bytes, digest: Digest) -> bool:
     """Makes the file at ``path`` that content, if the store has it."""
+    if not digest.startswith("blake3:"):
+        return False
     if _is(path, digest):
         return True
     return _tried(lambda: _write(store, path, digest))
