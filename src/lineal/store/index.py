@@ -9,15 +9,16 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
 import msgspec
 
-from lineal.errors import Integrity
+from lineal.errors import Integrity, Unavailable
 from lineal.store.backends.interface import Backend
-from lineal.store.packs import Pack, Place, newer_format, pack_key
+from lineal.store.packs import RECORD, Pack, Place, newer_format, pack_key
 from lineal.store.sealing import seal, unseal
 from lineal.store.segments import HEAD, LARGEST_SHARD, Entry, FarSpan, Records, Span, damaged_index, encode_shard, shard_size
 
@@ -70,7 +71,7 @@ class Footer:
     """What is known of a pack that is in no segment yet, for readers that are far away.
 
     Attributes:
-        records: those of the pack, where they are few enough to be in the head.
+        records: those of the pack; in the head only where they are few.
         meta: whether the pack has commits and tree nodes only.
     """
 
@@ -80,7 +81,7 @@ class Footer:
     @classmethod
     def of(cls, pack: Pack, *, meta: bool = False) -> Footer:
         """What to say of a pack that was just built."""
-        return cls(records=pack.pieces[-2] if pack.objects <= INLINE else b"", meta=meta)
+        return cls(records=pack.pieces[-2], meta=meta)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,24 @@ class IndexHead:
     def is_meta(self, pack: str) -> bool:
         """Whether a pack is known to have commits and tree nodes only."""
         return pack in self.footers and self.footers[pack].meta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """Packs and segments that were written together anew."""
+
+    packs: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    written: tuple[Segment, ...]
+
+    def fits(self, head: IndexHead) -> bool:
+        """Whether a head has all that was merged."""
+        return set(self.packs) <= set(head.packs) and set(self.segments) <= set(head.segments)
+
+    def applied(self, head: IndexHead) -> IndexHead:
+        """The head with what was written in the place of what was merged."""
+        segments = tuple(segment for segment in head.segments if segment not in self.segments) + self.written
+        return replace(head, segments=segments, packs=tuple(pack for pack in head.packs if pack not in self.packs))
 
 
 class Index:
@@ -129,24 +148,18 @@ class Index:
             return self._find(key)  # another process has merged what the old head named
 
     def publish(self, packs: Sequence[str], footers: Mapping[str, Footer] | None = None) -> None:
-        """Makes durable packs known to everybody, and merges when there are many, or where looking into one would cost a request.
+        """Makes durable packs known to everybody, all of them at once, and merges when there are many, or where looking into one costs a request.
 
         Args:
             footers: what is known of some of the packs, by name.
         """
-        raw, head = self._raw, self._head
-        known = {} if self._backend.mapped else footers or {}
-        while True:
-            fresh = tuple(pack for pack in packs if pack not in head.packs)
-            new = replace(head, packs=head.packs + fresh, footers={**head.footers, **known})
-            if not fresh or self._swap(new, raw):
-                break
-            raw = self._backend.fetch(HEAD_KEY)
-            head = _decode(raw)
-        for meta in (True, False):
-            group = tuple(pack for pack in self._head.packs if self._head.is_meta(pack) == meta)
-            if len(group) >= LOOSE_PACKS or any(self._costs_a_request(pack) for pack in group):
-                self._merge(self._head, group, meta=meta)
+        merges: dict[bool, Merge] = {}
+        if not self._backend.mapped:
+            self._change(lambda head: self._merged(self._with(head, packs, footers or {}), merges), merges)
+            return
+        self._change(lambda head: self._with(head, packs, {}), merges)
+        if len(self._head.packs) >= LOOSE_PACKS:
+            self._change(lambda head: self._merged(head, merges), merges)
 
     @classmethod
     def rebuild(cls, backend: Backend, packs: Callable[[], Iterable[str]]) -> None:
@@ -235,10 +248,10 @@ class Index:
         known = self._head.footers.get(name)
         if known is not None and known.records:
             return Records(memoryview(known.records), memoryview(bytes.fromhex(name)))
-        return Records.of_pack(self._backend.view(pack_key(name)), name)
-
-    def _costs_a_request(self, pack: str) -> bool:
-        return not self._backend.mapped and not (pack in self._head.footers and self._head.footers[pack].records)
+        key = pack_key(name)
+        if self._backend.mapped:
+            return Records.of_pack(self._backend.view(key), name)
+        return Records.of_far_pack(FarSpan(self._backend, key, 0, self._backend.size(key) or 0), name)
 
     def _shard(self, shard: Shard, following: str = "") -> Records:
         name = shard.name
@@ -264,52 +277,81 @@ class Index:
         self._segments = tuple(segment for segment in newest if segment.meta) + tuple(segment for segment in newest if not segment.meta)
 
     def _swap(self, head: IndexHead, expected: bytes | None) -> bool:
-        head = replace(head, footers={pack: head.footers[pack] for pack in head.packs if pack in head.footers})
         raw = seal(msgspec.json.encode(head))
         if not self._backend.swap(HEAD_KEY, raw, expected=expected):
             return False
         self._adopt(raw)
         return True
 
-    def _merge(self, head: IndexHead, packs: tuple[str, ...], *, meta: bool) -> None:
-        """Merges packs and the segments of their sort that are too small to stand behind them."""
+    def _change(self, step: Callable[[IndexHead], IndexHead], merges: dict[bool, Merge]) -> None:
+        """Moves the head by a step, which is made again if another writer was first.
+
+        Args:
+            merges: those that the step made, whose old segments go when the head has moved.
+        """
+        while True:
+            raw, head = self._raw, self._head
+            new = step(head)
+            if new == head or self._swap(new, raw):
+                break
+            self._adopt(self._backend.fetch(HEAD_KEY))
+        for merge in merges.values():
+            self._drop(merge.segments)
+
+    def _with(self, head: IndexHead, packs: Sequence[str], footers: Mapping[str, Footer]) -> IndexHead:
+        fresh = [pack for pack in packs if pack not in head.packs]
+        for pack in fresh:
+            if pack in footers and footers[pack].records:
+                self._opened.setdefault(pack, Records(memoryview(footers[pack].records), memoryview(bytes.fromhex(pack))))
+        return replace(head, packs=(*head.packs, *fresh), footers={**head.footers, **{pack: footers[pack] for pack in fresh if pack in footers}})
+
+    def _merged(self, head: IndexHead, merges: dict[bool, Merge]) -> IndexHead:
+        """The head with its packs merged where that is due, for which shards are written.
+
+        Args:
+            merges: those made for another head, by whether they are of ``meta``; one whose parts are all in this head serves again.
+        """
+        for meta in (True, False):
+            made = merges.pop(meta, None)
+            if made is not None and not made.fits(head):
+                self._drop(made.written)
+                made = None
+            try:
+                made = made or self._merge(head, meta=meta)
+            except Integrity:
+                continue  # another process merged first, or a file is damaged: what is not merged is still found, and fsck names it
+            if made is not None:
+                merges[meta] = made
+                head = made.applied(head)
+        return replace(head, footers={pack: head.footers[pack] for pack in head.packs if pack in head.footers})
+
+    def _costs_a_request(self, head: IndexHead, pack: str) -> bool:
+        if self._backend.mapped:
+            return False
+        return pack not in head.footers or not 0 < len(head.footers[pack].records) <= INLINE * RECORD.size
+
+    def _merge(self, head: IndexHead, *, meta: bool) -> Merge | None:
+        """Merges packs and the segments of their sort that are too small to stand behind them, if that is due."""
+        packs = tuple(pack for pack in head.packs if head.is_meta(pack) == meta)
+        if len(packs) < LOOSE_PACKS and not any(self._costs_a_request(head, pack) for pack in packs):
+            return None
         segments = [segment for segment in head.segments if segment.meta == meta]
         kept = len(segments)
-        try:
-            total = sum(len(self._pack(pack)) for pack in packs)
-            while kept and segments[kept - 1].objects < GROWTH * total:
-                kept -= 1
-                total += segments[kept].objects
-            merged = segments[kept:]
-            sources = [*map(self._pack, packs), *(self._shard(shard) for segment in merged for shard in segment.shards)]
-            written = self._write(sources, meta=meta)
-        except Integrity:
-            return  # another process merged first, or a file is damaged: what is not merged is still found, and fsck names it
-        self._replace(packs, merged, written)
-
-    def _replace(self, packs: tuple[str, ...], segments: Sequence[Segment], written: tuple[Segment, ...]) -> None:
-        raw, head = self._raw, self._head
-        while set(packs) <= set(head.packs) and set(segments) <= set(head.segments):
-            new = replace(
-                head,
-                segments=tuple(segment for segment in head.segments if segment not in segments) + written,
-                packs=tuple(pack for pack in head.packs if pack not in packs),
-            )
-            if self._swap(new, raw):
-                self._drop(segments)
-                return
-            raw = self._backend.fetch(HEAD_KEY)
-            head = _decode(raw)
-        self._adopt(raw)
-        self._drop(written)
+        total = sum(len(self._pack(pack)) for pack in packs)
+        while kept and segments[kept - 1].objects < GROWTH * total:
+            kept -= 1
+            total += segments[kept].objects
+        merged = tuple(segments[kept:])
+        written = self._write([*map(self._pack, packs), *(self._shard(shard) for segment in merged for shard in segment.shards)], meta=meta)
+        return Merge(packs=packs, segments=merged, written=written)
 
     def _drop(self, segments: Iterable[Segment]) -> None:
         """Takes shards away that the head no longer names; whoever has one mapped goes on reading it."""
         named = {name for _key, name in self.files()}
-        for segment in segments:
-            for shard in segment.shards:
-                if shard.name not in named:
-                    self._backend.delete(shard_key(shard.name))
+        unnamed = [shard_key(shard.name) for segment in segments for shard in segment.shards if shard.name not in named]
+        if unnamed:
+            with suppress(Unavailable):  # nobody looks for them; they only take room until garbage is collected
+                self._backend.delete(*unnamed)
 
     def _write(self, sources: Iterable[Records], *, meta: bool) -> tuple[Segment, ...]:
         entries = _without_repeats(heapq.merge(*(records.entries() for records in sources)))

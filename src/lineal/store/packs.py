@@ -212,22 +212,26 @@ def decode_block(stored: bytes | memoryview, name: str) -> bytes:
     return plain
 
 
-def read_footer(view: memoryview, name: str) -> memoryview:
+def read_footer(view: memoryview, name: str, *, start: int = 0) -> memoryview:
     """The records at the end of a pack, in the order of their keys.
+
+    Args:
+        start: where in the pack the view begins, if it is of its end only.
 
     Raises:
         Integrity: kind ``damaged-pack``, if the footer is not what its checksum says.
         InvalidState: kind ``newer-format``, if a newer Lineal wrote it.
     """
-    if len(view) < HEAD.size + TRAILER.size:
+    if start + len(view) < HEAD.size + TRAILER.size:
         raise damaged_pack(name, "it is cut short")
     offset, count, checksum, magic, version = TRAILER.unpack_from(view, len(view) - TRAILER.size)
     if magic != MAGIC:
         raise damaged_pack(name, "its end is not a pack's")
     if version > VERSION:
         raise newer_format(f"pack {name}", version)
+    offset -= start
     footer = view[offset : offset + count * RECORD.size]
-    if offset + count * RECORD.size + TRAILER.size != len(view) or blake3(footer).digest(16) != checksum:
+    if offset < 0 or offset + count * RECORD.size + TRAILER.size != len(view) or blake3(footer).digest(16) != checksum:
         raise damaged_pack(name, "its list of objects does not match its checksum")
     return footer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count, islice
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from lineal.records.dataset import TreeEntry, VerifyReport
 from lineal.records.digest import Digest, blake3_digest, raw_hash
 from lineal.records.garbage import Collection
-from lineal.store import content
+from lineal.store import content, divergence
 from lineal.store.backends.folder import FolderBackend
 from lineal.store.backends.interface import Backend
 from lineal.store.commits import Commit, decode_commit, encode_commit
+from lineal.store.divergence import Need
 from lineal.store.files import StoredFile, put_file, write_file
 from lineal.store.format import check_format
 from lineal.store.objects import Objects
@@ -27,6 +28,7 @@ from lineal.store.tree import Trees
 
 if TYPE_CHECKING:
     from lineal.store.survey import Roots, Store
+    from lineal.store.transfer import Carried
 
 Progress = Callable[[str, int, int], None]
 
@@ -208,6 +210,40 @@ class Repository:
             Conflict: kind ``ref-moved``, if it points elsewhere.
         """
         self._refs.move(name, new, expected=expected)
+
+    def commits_since(self, tips: Sequence[Digest], known: Callable[[Digest], bool]) -> list[tuple[Digest, Commit]]:
+        """The commits that tips lead to and that are not known, parents before children."""
+        return divergence.commits_since(self._objects, tips, known)
+
+    def ancestors(self, tips: Sequence[Digest]) -> set[Digest]:
+        """Every commit that tips lead to, themselves included, as far as this store has them."""
+        return divergence.ancestors(self._objects, tips)
+
+    def send(
+        self,
+        commits: Sequence[tuple[Digest, Commit]],
+        target: Repository,
+        *,
+        wanted: Callable[[bytes], bool] = lambda _path: True,
+        step: Callable[[int, int], object] = lambda _done, _total: None,
+    ) -> Carried:
+        """Brings commits to another store, of which it has every parent that is not among them; refs stay as they are.
+
+        Args:
+            commits: parents before children, as `commits_since` gives them.
+            wanted: whether the content at a path travels, too; trees and commits always do.
+            step: is told how many bytes have travelled, and how many are known to.
+        """
+        from lineal.store.transfer import carry
+
+        roots = {identity: commit.root for identity, commit in commits}
+
+        def needs() -> Iterator[Need]:
+            for identity, commit in commits:
+                bases = [raw_hash(roots[parent] if parent in roots else self.read_commit(parent).root) for parent in commit.parents]
+                yield from divergence.needs_of(self._objects, (identity, commit), bases, wanted)
+
+        return carry(self._objects, target._objects, needs(), step=step)
 
     def verify(self, progress: Progress | None = None, *, names: Mapping[Digest, str] | None = None) -> VerifyReport:
         """Reads every pack, the index and everything that refs lead to, and says what is damaged or missing.

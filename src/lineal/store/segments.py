@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from lineal.errors import Integrity
 from lineal.store.backends.interface import Backend
-from lineal.store.packs import RECORD, Place, newer_format, read_footer
+from lineal.store.packs import RECORD, TRAILER, Place, damaged_pack, newer_format, read_footer
 
 MAGIC = b"LNLI"
 VERSION = 1
@@ -39,23 +39,27 @@ class Span(Protocol):
 
 
 class FarSpan:
-    """A part of a file that is read when it is looked at: all at once where it is small, else what is asked for."""
+    """A part of a file that is read when it is looked at: all at once where it is small, else what is asked for, and more where that goes on."""
 
     def __init__(self, backend: Backend, key: str, start: int, length: int) -> None:
         self._backend = backend
         self._key = key
         self._start = start
         self._length = length
-        self._whole: memoryview | None = None
+        self._recent: tuple[int, memoryview] = (0, memoryview(b""))
 
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, part: slice, /) -> memoryview:
         start, stop, _step = part.indices(self._length)
-        if self._whole is None and self._length <= _WHOLE:
-            self._whole = self._read(0, self._length)
-        return self._read(start, stop) if self._whole is None else self._whole[start:stop]
+        first, recent = self._recent
+        if not first <= start <= stop <= first + len(recent):
+            reads_on = first < start <= first + len(recent)
+            first, last = (0, self._length) if self._length <= _WHOLE else (start, min(self._length, start + _SLAB) if reads_on else stop)
+            recent = self._read(first, max(last, stop))
+            self._recent = (first, recent)
+        return recent[start - first : stop - first]
 
     def _read(self, start: int, stop: int) -> memoryview:
         data = self._backend.read(self._key, self._start + start, stop - start)
@@ -81,6 +85,16 @@ class Records:
     def of_pack(cls, view: memoryview, name: str) -> Records:
         """The records of one pack."""
         return cls(read_footer(view, name), memoryview(bytes.fromhex(name)))
+
+    @classmethod
+    def of_far_pack(cls, span: Span, name: str) -> Records:
+        """The records of a pack that is far away; raises as `read_footer` does."""
+        size = len(span)
+        if size < TRAILER.size:
+            raise damaged_pack(name, "it is cut short")
+        offset, *_rest = TRAILER.unpack(span[size - TRAILER.size : size])
+        start = min(offset, size - TRAILER.size)
+        return cls(read_footer(span[start:size], name, start=start), memoryview(bytes.fromhex(name)))
 
     @classmethod
     def of_shard(cls, view: Span, name: str, *, keys: tuple[int, int] = EVERY_KEY) -> Records:

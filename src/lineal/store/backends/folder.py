@@ -79,10 +79,11 @@ class FolderBackend:
             if key.startswith(prefix) and not key.startswith(_UNLISTED) and path.is_file():
                 yield key
 
-    def delete(self, key: str) -> None:
-        """Takes a file away."""
-        with translated(self._folder / key):
-            unlink(self._folder / key)
+    def delete(self, *keys: str) -> None:
+        """Takes files away."""
+        for key in keys:
+            with translated(self._folder / key):
+                unlink(self._folder / key)
 
     def move(self, key: str, target: str) -> None:
         """Gives a file another key; see `Backend.move`."""

@@ -36,8 +36,11 @@ class Backend(Protocol):
     def list(self, prefix: str) -> Iterator[str]:
         """Keys that begin with ``prefix``, in order."""
 
-    def delete(self, key: str) -> None:
-        """Takes a file away; one that is not there is no error."""
+    def delete(self, *keys: str) -> None:
+        """Takes files away; one that is not there is no error."""
+
+    def size(self, key: str) -> int | None:
+        """How many bytes a file has; None where there is none."""
 
     def move(self, key: str, target: str) -> None:
         """Gives a file another key, taking the place of what is there; a writer that dies meanwhile leaves it at one of both, or at both."""

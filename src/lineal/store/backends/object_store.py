@@ -28,6 +28,7 @@ IMMUTABLE = ("packs/", "index/")
 
 _DELETED = b"lineal: gone.\n"  # a value that is taken away: no store of objects deletes on a condition
 _LONGEST_AHEAD = 32
+_PASSED_ON = 1 << 20  # whoever reads so much at once keeps it elsewhere
 _SWAPS = 8
 
 
@@ -86,13 +87,16 @@ class ObjectStoreBackend:
             self._ask("put", key, lambda: self._store("write").put(key, body, mode="create", use_multipart=False))
         except AlreadyExistsError:
             return int(self._ask("head", key, lambda: self._store("read").head(key))["size"])
+        if self._pages is not None and key.startswith("index/"):
+            for page, start in enumerate(range(0, len(body), PAGE)):
+                self._pages.put(key, page, body[start : start + PAGE])
         return len(body)
 
     def read(self, key: str, offset: int, length: int) -> bytes:
         """A part of a file; see `Backend.read`. Of a file that never changes whole pages are read, more of them where it is read on."""
         if length <= 0:
             return b""
-        if self._pages is None or not key.startswith(IMMUTABLE):
+        if self._pages is None or not key.startswith(IMMUTABLE) or (length >= _PASSED_ON and key.startswith("packs/")):
             return self._range(key, offset, length)
         first, last = offset // PAGE, (offset + length - 1) // PAGE
         joined = b"".join(self._paged(key, first, last))
@@ -120,15 +124,15 @@ class ObjectStoreBackend:
                 page = next(pages, None)
             if page is None:
                 return
-            self.requests["list"] += 1
+            self._count("list")
             for item in page:
                 if item["path"].startswith(prefix) and (item["size"] != len(_DELETED) or self.fetch(item["path"]) is not None):
                     yield item["path"]
 
-    def delete(self, key: str) -> None:
-        """Takes a file away."""
+    def delete(self, *keys: str) -> None:
+        """Takes files away, all by one request."""
         try:
-            self._ask("delete", key, lambda: self._store("read").delete(key))
+            self._ask("delete", keys[0], lambda: self._store("read").delete(list(keys)))
         except Integrity:
             return  # some stores say that it was not there
 
@@ -263,7 +267,7 @@ class ObjectStoreBackend:
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
         mode: str | UpdateVersion = {"e_tag": tag} if tag else "create"
-        self.requests["put"] += 1
+        self._count("put")
         try:
             done = self._store("swap").put(key, _DELETED if value is None else value, mode=mode, use_multipart=False)
         except (AlreadyExistsError, PreconditionError):
@@ -308,9 +312,13 @@ class ObjectStoreBackend:
             return b""
 
     def _ask(self, verb: str, key: str, request: Callable[[], T]) -> T:
-        self.requests[verb] += 1
+        self._count(verb)
         with self._translated(key):
             return request()
+
+    def _count(self, verb: str) -> None:
+        with self._lock:
+            self.requests[verb] += 1
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:
