@@ -48,9 +48,6 @@ class Backend(Protocol):
     def age(self, key: str) -> float | None:
         """How many seconds ago a file or value was written, by the place's own clock, not this machine's; None where there is none."""
 
-    def size(self, key: str) -> int | None:
-        """How many bytes a file has; None where there is none."""
-
     def hold(self, note: Callable[[], bytes]) -> AbstractContextManager[None]:
         """Shows a note to all processes until the block ends or this process dies; a place that cannot tell who lives asks for none."""
 
