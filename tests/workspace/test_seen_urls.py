@@ -89,7 +89,7 @@ def test_rows_do_not_grow_with_the_files_that_were_read(workspace: Workspace) ->
             note_read("lineal://flights@1")
         """,
     )
-    assert (only(run).dataset, only(run).path, only(run).note) == ("flights@1", "lineal://flights@1", "101 files")
+    assert (only(run).dataset, only(run).path, only(run).note) == ("flights@1", "lineal://flights@1", "100 files")
 
 
 def test_an_address_that_names_nothing_is_told_of(workspace: Workspace) -> None:

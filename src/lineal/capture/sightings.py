@@ -47,6 +47,7 @@ class Sightings:
         unwatched: programs whose files could not be seen, and libraries that open files by themselves.
         done: direction, root and path of the newest attempt's `FILE` entries that are there already.
         metrics: names of the metrics that the program recorded itself.
+        hosts: object stores from which everything that was read is noted by its URL.
         damaged: what could not be read, one sentence each.
     """
 
@@ -57,6 +58,7 @@ class Sightings:
     metrics: set[str] = field(default_factory=set)
     done: set[tuple[str, str, bytes]] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
+    hosts: set[str] = field(default_factory=set)
     damaged: list[str] = field(default_factory=list)
 
     @property
@@ -134,6 +136,15 @@ def _take(found: Sightings, entry: Mapping[str, Any]) -> None:
         found.unwatched.setdefault(entry["program"], entry.get("reason", ""))
     elif kind == journal.BEGIN:
         found.begins.append(entry)
+    else:
+        _take_words(found, entry)
+
+
+def _take_words(found: Sightings, entry: Mapping[str, Any]) -> None:
+    """What an entry says that is about no file."""
+    kind = entry.get("k")
+    if kind == journal.READ and entry.get("host"):
+        found.hosts.add(str(entry["host"]))
     elif kind == journal.PARAMS:
         found.params.update(dict.fromkeys(entry["values"], entry.get("origin", "")))
     elif kind in {journal.SUMMARY, journal.POINTS}:

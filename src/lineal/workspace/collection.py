@@ -218,7 +218,7 @@ def _unasked(seen: Sightings, context: Mapping[str, Any]) -> list[str]:
 
 def _capture(seen: Sightings, context: Mapping[str, Any], found: Collected) -> Capture:
     tracer = context.get("tracer", "")
-    hidden = {} if tracer == "strace" else seen.unwatched
+    hidden = {} if tracer == "strace" else {name: reason for name, reason in seen.unwatched.items() if not _is_noted(name, seen.hosts)}
     unseen = [*(reason or _unwatched(program) for program, reason in hidden.items()), *context.get("unseen", ()), *seen.damaged]
     if tracer == "python" and not seen.interpreter and not unseen:
         unseen.append("the program started no watcher, so only what was declared is known")
@@ -231,6 +231,11 @@ def _capture(seen: Sightings, context: Mapping[str, Any], found: Collected) -> C
         changed=tuple(found.changed),
         pending=found.pending,
     )
+
+
+def _is_noted(host: str, noted: Iterable[str]) -> bool:
+    """Whether a host is an object store whose objects are noted one by one; buckets have names of their own below it."""
+    return any(host == name or host.endswith(f".{name}") for name in noted)
 
 
 def _unwatched(program: str) -> str:

@@ -29,6 +29,11 @@ def url_reads(entries: Iterable[Mapping[str, Any]]) -> list[UrlRead]:
             states = seen.setdefault(read.url, {})
             before = states.get(_state(read))
             states[_state(read)] = read if before is None or (read.declared and not before.declared) else before
+    for states in seen.values():
+        if len(states) > 1:
+            states.pop(_UNKNOWN, None)
+    for url in [url for url, states in seen.items() if set(states) == {_UNKNOWN} and any(other.startswith(f"{url.rstrip('/')}/") for other in seen)]:
+        del seen[url]  # a folder, whose files were seen one by one
     found = [_with_role(read, declared.get(url)) for url, states in seen.items() for read in states.values()]
     return [*found, *(read for url, read in declared.items() if url not in seen)]
 
@@ -42,8 +47,11 @@ def url_outputs(entries: Iterable[Mapping[str, Any]]) -> list[FileFact]:
     return list(found.values())
 
 
+_UNKNOWN = ("", "", "", "", None)
+
+
 def _state(read: UrlRead) -> tuple[Any, ...]:
-    return read.commit, read.facts.version, read.facts.etag, read.facts.md5
+    return read.commit, read.facts.version, read.facts.etag, read.facts.md5, None if read.facts.etag else read.facts.modified
 
 
 def _read(entry: Mapping[str, Any]) -> UrlRead:

@@ -7,11 +7,15 @@ start-up has not already loaded. Each new file costs one small write; a file see
 from __future__ import annotations
 
 import _thread
-import binascii
 import os
 import stat
 import sys
 import time
+
+if __package__:
+    from .lineal_frames import frame, pack
+else:
+    from lineal_frames import frame, pack  # type: ignore[import-not-found,no-redef]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing itself costs more to import than all of this
@@ -111,6 +115,11 @@ class Watcher:
         """Writes the first entry, so that the process is known even if it opens nothing."""
         self._write({"k": "spawned", "program": sys.executable or "python", "traced": True, "pid": self._pid, "at": _now()})
 
+    @property
+    def state(self) -> str:
+        """The project's ``.lineal``."""
+        return os.fsdecode(os.path.dirname(os.path.dirname(self._folder)))
+
     def note_modules(self) -> None:
         """Notes the source files of what is loaded already: the program itself and its own modules."""
         for module in list(sys.modules.values()):
@@ -193,12 +202,13 @@ class Watcher:
         folder = os.fsdecode(cwd) if cwd is not None else os.getcwd()
         self.unwatched(program, split_words(words), folder)
 
-    def noted(self, url: str, facts: dict[str, Any], direction: str = "input", role: str = "") -> None:
-        """Notes something with a URL, once for each state of it; the URL holds no secrets by now."""
+    def noted(self, url: str, facts: dict[str, Any], direction: str = "input", role: str = "", host: str = "") -> None:
+        """Notes something with a URL, once for each state of it; the URL holds no secrets by now. ``host`` is where it came from."""
         key = (direction, url, role, *(str(facts.get(name, "")) for name in ("commit", "version", "etag", "md5")))
         if key not in self._urls:
             self._urls.add(key)
-            self._write({"k": "read", "direction": direction, "url": url, "role": role, "declared": bool(role), "facts": facts, "time": _now()})
+            entry = {"k": "read", "direction": direction, "url": url, "role": role, "declared": bool(role), "facts": facts, "time": _now()}
+            self._write(dict(entry, host=host) if host else entry)
 
     def traced(self, path: bytes, mode: str) -> None:
         """Notes a file that was seen from outside, when it is too late to look at what it was before."""
@@ -259,7 +269,7 @@ class Watcher:
             self._fresh()
         if self._descriptor < 0:
             self._create()
-        os.write(self._descriptor, _frame(_pack(entry)))
+        os.write(self._descriptor, frame(pack(entry)))
 
     def _create(self) -> None:
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
@@ -279,7 +289,7 @@ class Watcher:
             search = [folder for folder in sys.path if isinstance(folder, str) and folder]
             begin.update({"interpreter": self._interpreter, "python": sys.version.split()[0], "search": search})
         begin.update(_identity())
-        os.write(self._descriptor, b"LNLF\x01\x01\x00\x00" + _frame(_pack(begin)))
+        os.write(self._descriptor, b"LNLF\x01\x01\x00\x00" + frame(pack(begin)))
 
     def _fresh(self) -> None:
         """A journal for this very process, begun with its first entry."""
@@ -337,6 +347,10 @@ def note(url: str, facts: dict[str, Any], direction: str = "input", role: str = 
     return bool(_active)
 
 
+def _note_remote(url: str, facts: dict[str, Any], direction: str = "input", host: str = "") -> None:
+    _dispatch(READ, (url, facts, direction, "", host))
+
+
 def stop(watcher: Watcher) -> None:
     """Watches no more, and closes the watcher's journal."""
     if watcher in _active:
@@ -347,12 +361,14 @@ def stop(watcher: Watcher) -> None:
 def _wrap_native() -> None:
     """Libraries that audit events do not show tell us by themselves."""
     if __package__:
-        from . import lineal_native
+        from . import lineal_native, lineal_remote
     else:
         import lineal_native  # type: ignore[import-not-found,no-redef]
+        import lineal_remote  # type: ignore[import-not-found,no-redef]
     wrapper = lineal_native.Wrapper(
         lambda path, mode: _dispatch(NATIVE, (path, mode)),
         lambda library, what: _dispatch(UNSEEN, (library, what)),
+        lineal_remote.Remote(_note_remote, lambda: [watcher.state for watcher in _active]),
     )
     wrapper.install()
 
@@ -474,27 +490,3 @@ def _absolute(path: Path) -> bytes:
 
 def _now() -> int:
     return time.time_ns() // 1000
-
-
-def _frame(payload: bytes) -> bytes:
-    return len(payload).to_bytes(4, "little") + binascii.crc32(payload).to_bytes(4, "little") + payload
-
-
-def _pack(value: Any) -> bytes:
-    """The value as MessagePack. Source: the MessagePack specification, of which maps, arrays, text, bytes, booleans and integers are used here."""
-    if value is True or value is False:
-        return b"\xc3" if value else b"\xc2"
-    if isinstance(value, int):
-        return b"\xd3" + value.to_bytes(8, "big", signed=True) if value < 1 << 63 else b"\xcf" + value.to_bytes(8, "big")
-    if isinstance(value, str):
-        try:
-            data = value.encode()
-        except UnicodeEncodeError:
-            data = os.fsencode(value)
-            return b"\xc9" + len(data).to_bytes(4, "big") + b"\x02" + data  # extension 2: text that is not UTF-8
-        return b"\xdb" + len(data).to_bytes(4, "big") + data
-    if isinstance(value, bytes):
-        return b"\xc6" + len(value).to_bytes(4, "big") + value
-    if isinstance(value, dict):
-        return b"\xdf" + len(value).to_bytes(4, "big") + b"".join(_pack(key) + _pack(item) for key, item in value.items())
-    return b"\xdd" + len(value).to_bytes(4, "big") + b"".join(_pack(item) for item in value)

@@ -82,23 +82,26 @@ class Wrapper:
     Args:
         tell: called with each path and mode.
         tell_unseen: called with the name of a library and what of it stays unseen.
+        remote: patches further libraries, and is told of URLs: `lineal_remote.Remote`.
     """
 
-    def __init__(self, tell: Tell, tell_unseen: Callable[[str, str], None]) -> None:
+    def __init__(self, tell: Tell, tell_unseen: Callable[[str, str], None], remote: Any = None) -> None:
         self._tell = tell
         self._tell_unseen = tell_unseen
+        self._remote = remote
+        self._patches = {} if remote is None else remote.patches()
 
     def install(self) -> None:
         """Wraps what is loaded, and what will be."""
         sys.meta_path.insert(0, self)
-        for name in (*WRAPPED, *UNSEEN):
+        for name in {*WRAPPED, *UNSEEN, *self._patches}:
             module = sys.modules.get(name)
             if module is not None:
                 self._loaded(name, module)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """The spec that the other finders give, with a loader that tells us when the module is loaded."""
-        if name not in WRAPPED and name not in UNSEEN:
+        if name not in WRAPPED and name not in UNSEEN and name not in self._patches:
             return None
         for finder in sys.meta_path:
             find = getattr(finder, "find_spec", None)
@@ -124,6 +127,8 @@ class Wrapper:
         try:
             if name in UNSEEN:
                 self._tell_unseen(name, UNSEEN[name])
+            if name in self._patches:
+                self._patches[name](module)
             for attribute, argument, position, mode in WRAPPED.get(name, ()):
                 self._wrap(module, attribute, argument, position=position, mode=mode)
         except Exception:  # noqa: BLE001 - a library of another version is left as it is
@@ -139,8 +144,11 @@ class Wrapper:
         def watch(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             try:
                 how = _mode(str(_argument(args, kwargs, "mode", position + 1) or "r")) if mode == BY_ARGUMENT else mode
-                for path in paths_in(_argument(args, kwargs, argument, position)):
+                given = _argument(args, kwargs, argument, position)
+                for path in paths_in(given):
                     self._tell(path, how)
+                if how == "r" and self._remote is not None:
+                    self._remote.given(given, kwargs.get("filesystem"))
             except Exception:  # noqa: BLE001 - the call itself must go on
                 return
 

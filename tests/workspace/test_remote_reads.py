@@ -1,0 +1,136 @@
+"""Runs that read tracked sources through the libraries that people use, from real servers: each is tied to the version that it read."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from tests.object_stores import ObjectServer
+
+from lineal.bootstrap.compose import create_workspace
+from lineal.records.run import Run
+from lineal.workspace.interface import RunRequest, Workspace
+
+BUCKET = "flights-read"
+CSV = "a,b\n1,2\n3,4\n"
+
+READERS = {
+    "botocore": "import boto3; boto3.client('s3').get_object(Bucket='{bucket}', Key='{key}')['Body'].read()",
+    "s3fs": "import s3fs; s3fs.S3FileSystem().open('{bucket}/{key}').read()",
+    "pandas": "import pandas; pandas.read_csv('s3://{bucket}/{key}')",
+    "obstore": "import obstore; from obstore.store import S3Store; S3Store('{bucket}', client_options={{'allow_http': True}}).get('{key}').bytes()",
+    "pyarrow file": "from pyarrow import fs; {pa}.open_input_file('{bucket}/{key}').read()",
+    "pyarrow csv": "from pyarrow import csv, dataset, fs; dataset.dataset('{bucket}/{key}', filesystem={pa}, format='csv').to_table()",
+}
+PYARROW = "fs.S3FileSystem(endpoint_override='{endpoint}', scheme='http', region='us-east-1')"
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory, moto_server: ObjectServer) -> Iterator[Workspace]:
+    """A project that tracks a bucket which keeps versions, and where one object has changed since."""
+    with pytest.MonkeyPatch.context() as patch:
+        moto_server.enter(patch)
+        patch.setenv("AWS_ENDPOINT_URL", moto_server.endpoint)
+        client = boto3.client("s3", endpoint_url=moto_server.endpoint)
+        client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        for name in ("train.csv", "later.csv"):
+            client.put_object(Bucket=BUCKET, Key=f"2013/{name}", Body=CSV.encode())
+        workspace = create_workspace(tmp_path_factory.mktemp("studio"), name="studio")
+        address = f"s3://{BUCKET}/2013?endpoint={moto_server.endpoint}&region=us-east-1"
+        workspace.datasets.track(address, name="flights")
+        client.put_object(Bucket=BUCKET, Key="2013/later.csv", Body=b"a,b\n5,6\n")
+        yield workspace
+        workspace.close()
+
+
+def run(workspace: Workspace, code: str) -> Run:
+    done = workspace.runs.execute(RunRequest(command=[sys.executable, "-c", code], folder=workspace.root))
+    assert done.exit_code == 0, b"".join(workspace.runs.log(f"run:{done.id}")).decode()
+    return done
+
+
+@pytest.mark.parametrize("library", READERS)
+def test_what_a_library_reads_from_a_bucket_is_tied_to_the_fixed_point(studio: Workspace, moto_server: ObjectServer, library: str) -> None:
+    pa = PYARROW.format(endpoint=moto_server.endpoint.removeprefix("http://"))
+    found = run(studio, READERS[library].format(bucket=BUCKET, key="2013/train.csv", pa=pa))
+    (use,) = found.inputs
+    assert (use.path, use.dataset, use.role, use.restorable) == (f"s3://{BUCKET}/2013/train.csv", "flights@1", "train", True)
+    assert use.size == len(CSV)
+    assert found.warnings == ()
+
+
+def test_an_object_that_is_no_longer_what_was_recorded_is_told_of(studio: Workspace) -> None:
+    found = run(studio, READERS["botocore"].format(bucket=BUCKET, key="2013/later.csv"))
+    assert found.inputs[0].dataset == "flights@1"
+    assert found.warnings == (f"s3://{BUCKET}/2013/later.csv is no longer what flights@1 recorded of it: track it again to fix what was read",)
+
+
+def test_a_declared_url_gives_the_role_and_what_was_seen_the_state(studio: Workspace) -> None:
+    code = "import lineal\nwith lineal.run() as run:\n    run.input('s3://{bucket}/{key}', role='test')\n    " + READERS["botocore"]
+    (use,) = run(studio, code.format(bucket=BUCKET, key="2013/train.csv")).inputs
+    assert (use.role, use.role_origin, use.declared, use.dataset, use.note) == ("test", "declared", True, "flights@1", "")
+
+
+def test_what_was_only_declared_is_tied_to_the_newest_fixed_point_and_said_to_be_unknown(studio: Workspace) -> None:
+    (use,) = run(studio, f"import lineal\nwith lineal.run() as run:\n    run.input('s3://{BUCKET}/2013/train.csv')").inputs
+    assert (use.dataset, use.note) == ("flights@1", "what it was when it was read is not known")
+    (whole,) = run(studio, f"import lineal\nwith lineal.run() as run:\n    run.input('s3://{BUCKET}/2013/')").inputs
+    assert (whole.dataset, whole.path) == ("flights@1", f"s3://{BUCKET}/2013")
+
+
+def test_what_a_run_puts_into_a_bucket_is_its_output_and_the_next_ones_input(studio: Workspace) -> None:
+    made = run(studio, f"import boto3; boto3.client('s3').put_object(Bucket='{BUCKET}', Key='out/model.bin', Body=b'weights')")
+    (output,) = made.outputs
+    read = run(studio, READERS["botocore"].format(bucket=BUCKET, key="out/model.bin"))
+    assert output.path == f"s3://{BUCKET}/out/model.bin"
+    assert read.inputs[0].occurrence == output.occurrence
+
+
+def test_a_folder_of_objects_that_pyarrow_opens_is_seen_object_by_object(studio: Workspace, moto_server: ObjectServer) -> None:
+    pa = PYARROW.format(endpoint=moto_server.endpoint.removeprefix("http://"))
+    found = run(studio, f"from pyarrow import dataset, fs; dataset.dataset('{BUCKET}/2013', filesystem={pa}, format='csv').to_table()")
+    assert {use.path.rpartition("/")[2]: use.dataset for use in found.inputs} == {"train.csv": "flights@1", "later.csv": "flights@1"}
+
+
+class TestTheWeb:
+    @pytest.fixture
+    def site(self, studio: Workspace, tmp_path: Path) -> Iterator[str]:
+        (tmp_path / "airports.csv").write_text(CSV)
+        (tmp_path / "other.csv").write_text(CSV)
+
+        class Handler(SimpleHTTPRequestHandler):
+            def log_message(self, *_args: Any) -> None:
+                return
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path)))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        studio.datasets.track(f"{url}/airports.csv", name=f"airports-{server.server_port}")
+        yield url
+        server.shutdown()
+        server.server_close()
+
+    @pytest.mark.parametrize(
+        "reader",
+        [
+            "import urllib.request; urllib.request.urlopen('{url}').read()",
+            "import requests; requests.get('{url}').content",
+            "import httpx; httpx.get('{url}').content",
+            "import pandas; pandas.read_csv('{url}')",
+            "import fsspec; fsspec.open('{url}').open().read()",
+        ],
+        ids=["urllib", "requests", "httpx", "pandas", "fsspec"],
+    )
+    def test_a_tracked_address_is_tied_and_any_other_left_alone(self, studio: Workspace, site: str, reader: str) -> None:
+        code = reader.format(url=f"{site}/airports.csv?token=secret") + "\n" + reader.format(url=f"{site}/other.csv")
+        (use,) = run(studio, code).inputs
+        assert (use.path, use.dataset.partition("-")[0]) == (f"{site}/airports.csv", "airports")
+        assert use.note == ""
