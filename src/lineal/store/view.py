@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import EMPTY, Digest
-from lineal.store.content import ContentReader
 from lineal.store.repository import Repository
+
+
+class RangeReader(Protocol):
+    """An open file that is read range by range. Not thread safe."""
+
+    def read_at(self, start: int, stop: int) -> bytes:
+        """The bytes from ``start`` up to ``stop`` or the end."""
+
+    def close(self) -> None:
+        """Gives back what is held open."""
+
 
 MOST_LINKS = 40
 """As many links are followed on the way to one path, as on Linux."""
@@ -51,7 +61,7 @@ class TreeView:
         """A file's content, seekable; what is not read is not fetched. Of a tracked file what is known of it."""
         return self._store.open_content(entry.digest)
 
-    def reader(self, entry: TreeEntry) -> ContentReader:
+    def reader(self, entry: TreeEntry) -> RangeReader:
         """The same without a buffer, for ranges."""
         return self._store.content_reader(entry.digest)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lineal.records.graph import Graph, Node
     from lineal.records.model import Model, ModelVersion
     from lineal.records.monitor import MonitorReport
+    from lineal.records.mount import Mount
     from lineal.records.run import Run, RunPage, Series
     from lineal.records.verdict import Reproduction
 
@@ -179,6 +180,16 @@ class Datasets(Protocol):
     def open(self, reference: str, path: str) -> BinaryIO: ...
     def view(self, reference: str) -> VersionView:
         """A version to read where it lies; a name alone is its latest version as it is now."""
+
+    def mount(self, reference: str, folder: Path) -> Mount:
+        """Makes a version a read-only folder, until it is unmounted or the machine goes down."""
+
+    def serve(self, reference: str, folder: Path) -> None:
+        """The same for as long as this call lasts: it comes back when the folder was unmounted or Ctrl-C was pressed."""
+
+    def unmount(self, folder: Path, *, force: bool = False) -> Mount | None: ...
+    def mounts(self) -> Sequence[Mount]:
+        """What is mounted, and once what was lost: its process died, and what it left was cleaned up."""
 
     def status(self, name: str = "") -> Sequence[DatasetStatus]: ...
     def diff(self, before: str, after: str) -> VersionDiff: ...

@@ -72,6 +72,11 @@ class Layout:
         return self.state / "journals"
 
     @property
+    def mounts(self) -> Path:
+        """A file of facts and a log for each mounted version, named by its id."""
+        return self.state / "mounts"
+
+    @property
     def deployments(self) -> Path:
         """One folder per deployment: bundle, service log, captured predictions."""
         return self.state / "deployments"

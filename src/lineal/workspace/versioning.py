@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from lineal.errors import Conflict, Integrity, InvalidInput, LinealError, NotFound
 from lineal.ledger.standing import Standing
@@ -26,6 +26,9 @@ from lineal.workspace.interface import Progress, silent
 from lineal.workspace.site import Site
 from lineal.workspace.viewing import LocalView
 from lineal.workspace.workingcopies import place_of, standings, status_of
+
+if TYPE_CHECKING:
+    from lineal.records.mount import Mount
 
 _ATTEMPTS = 20
 
@@ -149,6 +152,30 @@ class LocalDatasets:
     def view(self, reference: str) -> LocalView:
         """A version to read where it lies, without a checkout."""
         return LocalView(self._site, self.get(reference))
+
+    def mount(self, reference: str, folder: Path) -> Mount:
+        """Makes a version a read-only folder; see `lineal.workspace.mounting.mount_version`."""
+        from lineal.workspace.mounting import mount_version
+
+        return mount_version(self._site, self.get(reference), folder)
+
+    def serve(self, reference: str, folder: Path) -> None:
+        """The same until it is unmounted or Ctrl-C is pressed."""
+        from lineal.workspace.mounting import serve_version
+
+        serve_version(self._site, self.get(reference), folder)
+
+    def unmount(self, folder: Path, *, force: bool = False) -> Mount | None:
+        """Takes a mounted version away; see `lineal.workspace.mounting.unmount`."""
+        from lineal.workspace.mounting import unmount
+
+        return unmount(self._site, folder, force=force)
+
+    def mounts(self) -> Sequence[Mount]:
+        """What is mounted; see `lineal.workspace.mounting.list_mounts`."""
+        from lineal.workspace.mounting import list_mounts
+
+        return list_mounts(self._site)
 
     def status(self, name: str = "") -> Sequence[DatasetStatus]:
         """What the working copies look like against their latest versions: of one dataset, or of all."""

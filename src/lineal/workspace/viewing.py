@@ -12,6 +12,7 @@ from lineal.store.view import TreeView
 if TYPE_CHECKING:
     from lineal.records.dataset import DatasetVersion, TreeEntry
     from lineal.workspace.fetching import TrackedBytes
+    from lineal.workspace.interface import RangeReader
     from lineal.workspace.site import Site
 
 
@@ -37,6 +38,10 @@ class LocalView(TreeView):
         """A file's bytes from ``start`` up to ``stop`` or its end; a tracked one's from its source."""
         return self._elsewhere.read(entry, start, stop) if entry.mode == "tracked" else super().read(entry, start, stop)
 
+    def reader(self, entry: TreeEntry) -> RangeReader:
+        """The same without a buffer, for ranges."""
+        return _TrackedRanges(self._elsewhere, entry) if entry.mode == "tracked" else super().reader(entry)
+
     @property
     def version(self) -> DatasetVersion:
         """The version, which is the same for as long as this is held."""
@@ -55,3 +60,18 @@ class LocalView(TreeView):
     def address(self, path: bytes) -> str:
         """The address of a path of exactly this version."""
         return Address(reference=self._version.reference, path=path).text
+
+
+class _TrackedRanges:
+    """A tracked file, each range of it asked of its source."""
+
+    def __init__(self, elsewhere: TrackedBytes, entry: TreeEntry) -> None:
+        self._elsewhere = elsewhere
+        self._entry = entry
+
+    def read_at(self, start: int, stop: int) -> bytes:
+        """The bytes from ``start`` up to ``stop`` or the end."""
+        return self._elsewhere.read(self._entry, start, stop)
+
+    def close(self) -> None:
+        """Nothing is held open."""

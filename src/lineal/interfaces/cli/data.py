@@ -10,6 +10,7 @@ import click
 from lineal.errors import Conflict, Integrity, NotFound
 from lineal.interfaces.cli.dataset_view import show_changes, show_diff, version_facts
 from lineal.interfaces.cli.failure import end_with
+from lineal.interfaces.cli.mounts import mount, mounts, unmount
 from lineal.interfaces.cli.output import add_row, facts, now_us, print_document, say, show, styled, table, what_next
 from lineal.interfaces.cli.progress import progress
 from lineal.interfaces.cli.references import reference_argument
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 @click.group()
 def data() -> None:
     """Version data: add it, look at it, bring it back."""
+
+
+for _command in (mount, unmount, mounts):
+    data.add_command(_command)
 
 
 @data.command()

@@ -33,7 +33,13 @@ READ_AHEAD = 8 * 1024 * 1024
 BLOCK = 4096
 
 _NANOSECONDS = 1_000
-_TYPES = {"file": stat.S_IFREG | 0o444, "executable": stat.S_IFREG | 0o555, "symlink": stat.S_IFLNK | 0o777, "folder": stat.S_IFDIR | 0o555}
+_TYPES = {
+    "file": stat.S_IFREG | 0o444,
+    "tracked": stat.S_IFREG | 0o444,
+    "executable": stat.S_IFREG | 0o555,
+    "symlink": stat.S_IFLNK | 0o777,
+    "folder": stat.S_IFDIR | 0o555,
+}
 _ATTRIBUTES = ("user.lineal.version", "user.lineal.address", "user.lineal.commit", "user.lineal.digest", "user.lineal.mount")
 
 _log = logging.getLogger("lineal.fuse")
