@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lineal.errors import InvalidInput
+from lineal.records.durations import parse_duration
 
 WORKSPACE_VARIABLE = "LINEAL_WORKSPACE"
 """Environment variable with the project's folder, for programs that run outside it."""
@@ -30,7 +31,7 @@ class Setting:
 
     Attributes:
         name: ``section.key``, as in ``lineal.toml``.
-        type: ``text``, ``count``, ``seconds``, ``share``, ``size``, ``switch`` or ``list``.
+        type: ``text``, ``count``, ``seconds``, ``duration``, ``share``, ``size``, ``switch`` or ``list``.
         default: already typed.
         meaning: one sentence for docs/reference/settings.md.
     """
@@ -82,6 +83,18 @@ SETTINGS: tuple[Setting, ...] = (
         type="size",
         default=256 * 1024 * 1024,
         meaning="Tables up to this size are compared row by row; of larger ones only that they differ.",
+    ),
+    Setting(
+        name="gc.grace",
+        type="duration",
+        default=14 * 86_400.0,
+        meaning="How long lineal data gc leaves what it condemned before it deletes it for good.",
+    ),
+    Setting(
+        name="gc.keep_deleted",
+        type="duration",
+        default=30 * 86_400.0,
+        meaning="How long the bytes of what was deleted are kept, so that lineal undelete can bring it back.",
     ),
     Setting(
         name="runs.heartbeat_seconds",
@@ -238,6 +251,10 @@ def _seconds(value: Any) -> float:
     return number
 
 
+def _duration(value: Any) -> float:
+    return parse_duration(value) if isinstance(value, str) else _seconds(value)
+
+
 def _share(value: Any) -> float:
     number = _seconds(value)
     if number > 1:
@@ -272,6 +289,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "text": _text,
     "count": _count,
     "seconds": _seconds,
+    "duration": _duration,
     "share": _share,
     "size": _size,
     "switch": _switch,
@@ -281,6 +299,7 @@ _WANTED = {
     "text": "a text",
     "count": "a whole number, 0 or more",
     "seconds": "a number of seconds, 0 or more",
+    "duration": "a number of seconds, or a text such as 12h or 14d",
     "share": "a number from 0 to 1",
     "size": "a number of bytes, or a text such as 1 GB or 64 MiB",
     "switch": "true or false",

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 if TYPE_CHECKING:
     from lineal.records.comparison import Comparison
     from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
-    from lineal.records.deletion import DeletionPlan
+    from lineal.records.garbage import Collection
+from lineal.records.deletion import DeletionPlan
     from lineal.records.deployment import Deployment, Prediction, TruthReceipt
     from lineal.records.graph import Graph, Node
     from lineal.records.model import Model, ModelVersion
@@ -195,6 +196,11 @@ class Datasets(Protocol):
     def diff(self, before: str, after: str) -> VersionDiff: ...
     def checkout(self, reference: str, target: Path | None = None, *, progress: Progress = silent) -> int: ...
     def verify(self, reference: str = "", *, progress: Progress = silent) -> Sequence[VerifyReport]: ...
+    def preview_collection(self, *, grace: float | None = None, progress: Progress = silent) -> Collection:
+        """What `collect` would free and keep; changes nothing."""
+
+    def collect(self, *, grace: float | None = None, progress: Progress = silent) -> Collection:
+        """Frees what nobody needs any more, in two steps with ``grace`` seconds between them; the setting ``gc.grace`` where None."""
 
 
 class Lineage(Protocol):

@@ -16,11 +16,13 @@ from lineal.ledger import schema
 from lineal.ledger.graph import mark_deleted
 from lineal.ledger.nodes import edges_among, load_nodes, reach_down
 from lineal.ledger.portable import pieces
+from lineal.records.digest import Digest
 from lineal.records.deletion import DeletionPlan, plan_deletion
 from lineal.records.graph import GENERATED, Graph, Node
 from lineal.workspace.references import resolve, resolve_deleted
 from lineal.workspace.site import Site
 
+_KEPT = ("file", "folder", "model")
 _MAKERS = frozenset({"import", "registration"})
 
 
@@ -71,10 +73,12 @@ def undo_deletion(site: Site, reference: str) -> Sequence[Node]:
 
     Raises:
         Conflict: kind ``stands-on-deleted``, if something it was made from is still deleted.
+        InvalidState: kind ``given-up``, if its bytes were collected since.
     """
     node = resolve_deleted(site, reference)
     with site.ledger.write() as connection:
         deletion, group = _group(connection, site.project_id, node)
+        _check_bytes(connection, site, node, group)
         _check_ground(connection, site.project_id, node, group)
         now = site.clock()
         mark_deleted(connection, group, None)
@@ -134,6 +138,24 @@ def _check(current: DeletionPlan, plan: str, reference: str) -> None:
             kind="stale-plan",
             hint=f"Look again with: lineal rm {reference}; the plan is now {current.hash}",
         )
+
+
+def _check_bytes(connection: Connection, site: Site, node: Node, group: Sequence[str]) -> None:
+    """Refuses to bring back what a collection has given up, or has freed already."""
+    given_up = site.store.given_up()
+    versions, occurrences = schema.dataset_versions.c, schema.occurrences.c
+    for some in pieces(group):
+        commits = connection.execute(select(versions.commit).where(versions.occurrence.in_(some))).scalars()
+        named = select(occurrences.digest).where(
+            occurrences.id.in_(some), occurrences.restorable.is_(True), occurrences.kind.in_(_KEPT), occurrences.digest.startswith("blake3:")
+        )
+        contents = connection.execute(named).scalars()
+        if any(commit in given_up for commit in commits) or not all(site.store.contains(Digest(digest)) for digest in contents):
+            raise InvalidState(
+                f"{node.label} was deleted so long ago that its bytes were collected",
+                kind="given-up",
+                hint="How long they are kept is the setting gc.keep_deleted; add the data again.",
+            )
 
 
 def _group(connection: Connection, project_id: str, node: Node) -> tuple[str, list[str]]:

@@ -14,6 +14,7 @@ from lineal.ledger.standing import Standing
 from lineal.records.address import clean_path
 from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
 from lineal.records.digest import Digest
+from lineal.records.garbage import Collection
 from lineal.records.location import Location
 from lineal.records.redaction import Redactor
 from lineal.store.checkout import check_out, check_out_file
@@ -230,6 +231,26 @@ class LocalDatasets:
         if reference:
             return (self._verify(self.get(reference), progress),)
         return tuple(self._verify(version, progress) for dataset in self.list() for version in self.versions(dataset.name))
+
+    def preview_collection(self, *, grace: float | None = None, progress: Progress = silent) -> Collection:
+        """What `collect` would free and keep; changes nothing."""
+        from lineal.workspace.disposal import preview_collection
+
+        return preview_collection(self._site, grace=self._grace(grace), progress=progress)
+
+    def collect(self, *, grace: float | None = None, progress: Progress = silent) -> Collection:
+        """Frees what nobody needs: what was condemned ``grace`` seconds ago (the setting's, if None) goes, what is garbage now is condemned.
+
+        Raises:
+            Conflict: kind ``gc-running``. InvalidState: kind ``shared-store``. InvalidInput: kind ``grace-too-short``.
+            Integrity: kind ``damaged-store``; nothing is changed then.
+        """
+        from lineal.workspace.disposal import collect
+
+        return collect(self._site, grace=self._grace(grace), progress=progress)
+
+    def _grace(self, given: float | None) -> float:
+        return float(self._site.settings["gc.grace"]) if given is None else given
 
     def _commit(self, version: DatasetVersion, location: Location) -> DatasetVersion:
         """Crash order: everything is durable, then the commit, then the ref, then the rows; a row that is missing is made up for next time."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lineal.errors import Conflict, Integrity, NotFound
+from lineal.interfaces.cli.collection_view import show_collection, span
 from lineal.interfaces.cli.dataset_view import show_changes, show_diff, version_facts
 from lineal.interfaces.cli.failure import end_with
 from lineal.interfaces.cli.mounts import mount, mounts, unmount
@@ -217,6 +218,25 @@ def verify(*, ref: str, as_json: bool) -> None:
     with progress() as report:
         found = workspace().datasets.verify(ref, progress=report)
     tell_verified(found, as_json=as_json)
+
+
+@data.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would go and what stays.")
+@click.option("--grace", metavar="SPAN", callback=span, help="How long condemned data waits, such as 14d or 12h; the setting gc.grace unless given.")
+@json_option
+def gc(*, dry_run: bool, grace: float | None, as_json: bool) -> None:
+    """Free the space of what no version, run, model or deployment needs any more.
+
+    What is garbage is condemned first, and deleted for good by a later gc, once the grace has passed and it is still garbage. What was deleted
+    with lineal rm counts as needed for as long as the setting gc.keep_deleted says.
+    """
+    datasets = up_to_date().datasets
+    with progress() as report:
+        found = datasets.preview_collection(grace=grace, progress=report) if dry_run else datasets.collect(grace=grace, progress=report)
+    if as_json:
+        print_document(found)
+        return
+    show_collection(found)
 
 
 def tell_verified(found: Sequence[VerifyReport], *, as_json: bool) -> None:
