@@ -1,62 +1,88 @@
-"""What the ledger stands on: every content that any of its rows names, whatever the row is about."""
+"""Where every dataset lies and what its latest version is: asked by each ``lineal data status``, and so without SQLAlchemy where SQLite can do."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, String, Table, and_, cast, exists, or_, select
-
-from lineal.ledger import schema
+from lineal.ledger.format import FORMAT_VERSION
 from lineal.records.digest import Digest
+from lineal.records.location import Location
 
-DIGEST = re.compile(r"blake3:[0-9a-f]{64}")
+_SQLITE = "sqlite:///"
+_BUSY_SECONDS = 30.0
 
-_HISTORY = frozenset({"events", "deletions", "meta", "leases", "metric_blocks"})
-"""Tables that tell of what was, or cannot name contents."""
-_PAGE = 10_000
+_DATASETS = "SELECT name, root, path FROM datasets WHERE project_id = ? ORDER BY name"
+_VERSION = """
+SELECT number, digest, json_extract(body, '$.path'), json_extract(body, '$.single_file'), json_extract(body, '$.tracked.label')
+FROM dataset_versions
+WHERE project_id = ? AND "commit" = ? AND name = ? AND deleted_at IS NULL
+"""
+_LIVING = "SELECT count(*) FROM dataset_versions WHERE project_id = ? AND name = ? AND deleted_at IS NULL"
 
 
-def contents_stood_on(connection: Connection, *, expired_before: int) -> Iterator[Digest]:
-    """Every content named in any text of any row, of all projects of the ledger, in no order and perhaps more than once.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A dataset and its latest version.
 
-    So a column that is added tomorrow is kept as well. Rows that were deleted before ``expired_before`` (microseconds UTC) are left out.
+    Attributes:
+        digest: the tree's root; shown: the path for people.
+        tracked: the label of a version whose bytes lie elsewhere, else empty.
     """
-    for table in schema.metadata.sorted_tables:
-        if table.name not in _HISTORY:
-            yield from _named_in(connection, table, expired_before)
+
+    name: str
+    number: int
+    digest: Digest
+    single_file: bool
+    location: Location
+    shown: str
+    tracked: str = ""
+
+    @property
+    def reference(self) -> str:
+        """``name@number``."""
+        return f"{self.name}@{self.number}"
 
 
-def expired_versions(connection: Connection, project_id: str, *, expired_before: int) -> dict[Digest, str]:
-    """Dataset versions of a project that were deleted before then: their references, by commit."""
-    columns = schema.dataset_versions.c
-    query = select(columns.commit, columns.name, columns.number).where(columns.project_id == project_id, columns.deleted_at < expired_before)
-    return {Digest(commit): f"{name}@{number}" for commit, name, number in connection.execute(query)}
+def read_standings(url: str, project_id: str, tip: Callable[[str], Digest | None]) -> tuple[Standing, ...] | None:
+    """Every dataset with a version that is not deleted, by name; None where another way to the ledger must be taken.
+
+    That is a ledger in another database, one of another format, which may have to be migrated, one that cannot be read, and one that does not
+    have what the store has.
+
+    Args:
+        tip: the commit of a dataset's latest version, by its name.
+    """
+    path = Path(unquote(url.removeprefix(_SQLITE)))
+    if not url.startswith(_SQLITE) or "?" in url or not path.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+            if connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() != (str(FORMAT_VERSION),):
+                return None
+            return tuple(_standings(connection, project_id, tip))
+    except (sqlite3.Error, LookupError):
+        return None
 
 
-def version_names(connection: Connection, project_id: str) -> dict[Digest, str]:
-    """What people call each commit of a project's datasets, such as ``flights@3``."""
-    columns = schema.dataset_versions.c
-    query = select(columns.commit, columns.name, columns.number).where(columns.project_id == project_id)
-    return {Digest(commit): f"{name}@{number}" for commit, name, number in connection.execute(query)}
-
-
-def _named_in(connection: Connection, table: Table, expired_before: int) -> Iterator[Digest]:
-    texts = [column for column in table.c if isinstance(column.type, String) and not isinstance(column.type, LargeBinary)]
-    if not texts:
-        return
-    naming = or_(*(cast(column, String).contains("blake3:") for column in texts))
-    query = select(*texts).where(naming, *_alive(table, expired_before)).execution_options(yield_per=_PAGE)
-    for row in connection.execute(query):
-        for text in row:
-            if text:
-                yield from map(Digest, DIGEST.findall(text))
-
-
-def _alive(table: Table, expired_before: int) -> Iterator[ColumnElement[bool]]:
-    """Conditions that leave out what was deleted long ago; an edge goes with the node it begins at."""
-    if "deleted_at" in table.c:
-        yield or_(table.c.deleted_at.is_(None), table.c.deleted_at >= expired_before)
-    if table.name == "edges":
-        for nodes in (schema.activities, schema.occurrences):
-            yield ~exists().where(and_(nodes.c.id == table.c.source, nodes.c.deleted_at < expired_before))
+def _standings(connection: sqlite3.Connection, project_id: str, tip: Callable[[str], Digest | None]) -> Iterator[Standing]:
+    for name, root, path in connection.execute(_DATASETS, (project_id,)).fetchall():
+        found = connection.execute(_VERSION, (project_id, tip(name) or "", name)).fetchone()
+        if found is not None:
+            location = Location(root=root, path=bytes(path))
+            number, digest, shown, single_file, tracked = found
+            yield Standing(
+                name=name,
+                number=number,
+                digest=Digest(digest),
+                single_file=bool(single_file),
+                location=location,
+                shown=shown,
+                tracked=tracked or "",
+            )
+        elif connection.execute(_LIVING, (project_id, name)).fetchone()[0]:
+            raise LookupError(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineal.ledger.standing import DIGEST, contents_stood_on, expired_versions
+from lineal.ledger.foundations import DIGEST, contents_stood_on, expired_versions
 from lineal.records.digest import Digest, raw_hash
 from lineal.records.garbage import Collection
 from lineal.workspace.interface import Progress
@@ -16,6 +16,8 @@ from lineal.workspace.site import Site
 if TYPE_CHECKING:
     from lineal.store.survey import Roots
 
+KEEP_DELETED = 30 * 86_400.0
+GRACE = 14 * 86_400.0
 _PIECE = 1 << 20
 _LONGEST = len("blake3:") + 64
 _MICROSECONDS = 1_000_000
@@ -32,7 +34,7 @@ class _Asking:
         """What the project stands on now, but for what was deleted long ago."""
         from lineal.store.survey import Roots
 
-        before = self.site.clock() - int(self.site.settings["gc.keep_deleted"] * _MICROSECONDS)
+        before = self.site.clock() - int(float(self.site.settings.get("gc.keep_deleted", KEEP_DELETED)) * _MICROSECONDS)
         kept = {raw_hash(digest) for digest in _named_in_files(self.site)}  # first: what is ingested meanwhile, the ledger says
         with self.site.ledger.read() as connection:
             kept.update(raw_hash(digest) for digest in contents_stood_on(connection, expired_before=before))
@@ -40,22 +42,22 @@ class _Asking:
         return Roots(kept=frozenset(kept), given_up=frozenset(map(raw_hash, self.given_up)))
 
 
-def preview_collection(site: Site, *, grace: float, progress: Progress) -> Collection:
+def preview_collection(site: Site, *, grace: float | None, progress: Progress) -> Collection:
     """What `collect` would do; changes nothing."""
     asking = _Asking(site, {})
-    found = site.store.preview_garbage(asking.roots, grace=grace, scratch=site.layout.temporary, progress=progress)
+    found = site.store.preview_garbage(asking.roots, grace=_grace(site, grace), scratch=site.layout.temporary, progress=progress)
     return replace(found, given_up=_new(site, asking))
 
 
-def collect(site: Site, *, grace: float, progress: Progress) -> Collection:
-    """Deletes what was condemned ``grace`` seconds ago and nobody needs, and condemns what is garbage now.
+def collect(site: Site, *, grace: float | None, progress: Progress) -> Collection:
+    """Deletes what was condemned ``grace`` seconds ago (the setting's, if None) and nobody needs, and condemns what is garbage now.
 
     What deleted versions alone hold is garbage when the setting ``gc.keep_deleted`` has passed since their deletion. Raises as
     `lineal.store.garbage.collect` does.
     """
     asking = _Asking(site, {})
     before = site.store.given_up()
-    found = site.store.collect_garbage(asking.roots, name=site.project, grace=grace, scratch=site.layout.temporary, progress=progress)
+    found = site.store.collect_garbage(asking.roots, name=site.project, grace=_grace(site, grace), scratch=site.layout.temporary, progress=progress)
     given_up = tuple(sorted(name for commit, name in asking.given_up.items() if commit not in before))
     with site.ledger.write() as connection:
         site.record_event(
@@ -65,6 +67,10 @@ def collect(site: Site, *, grace: float, progress: Progress) -> Collection:
             payload={"freed_bytes": found.freed_bytes, "condemned_bytes": found.condemned_bytes, "given_up": list(given_up)},
         )
     return replace(found, given_up=given_up)
+
+
+def _grace(site: Site, given: float | None) -> float:
+    return float(site.settings.get("gc.grace", GRACE)) if given is None else given
 
 
 def _new(site: Site, asking: _Asking) -> tuple[str, ...]:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 if TYPE_CHECKING:
     from lineal.records.comparison import Comparison
     from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
-    from lineal.records.garbage import Collection
-from lineal.records.deletion import DeletionPlan
+    from lineal.records.deletion import DeletionPlan
     from lineal.records.deployment import Deployment, Prediction, TruthReceipt
+    from lineal.records.garbage import Collection
     from lineal.records.graph import Graph, Node
     from lineal.records.model import Model, ModelVersion
     from lineal.records.monitor import MonitorReport

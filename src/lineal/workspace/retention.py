@@ -16,8 +16,8 @@ from lineal.ledger import schema
 from lineal.ledger.graph import mark_deleted
 from lineal.ledger.nodes import edges_among, load_nodes, reach_down
 from lineal.ledger.portable import pieces
-from lineal.records.digest import Digest
 from lineal.records.deletion import DeletionPlan, plan_deletion
+from lineal.records.digest import Digest
 from lineal.records.graph import GENERATED, Graph, Node
 from lineal.workspace.references import resolve, resolve_deleted
 from lineal.workspace.site import Site

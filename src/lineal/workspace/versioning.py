@@ -236,7 +236,7 @@ class LocalDatasets:
         """What `collect` would free and keep; changes nothing."""
         from lineal.workspace.disposal import preview_collection
 
-        return preview_collection(self._site, grace=self._grace(grace), progress=progress)
+        return preview_collection(self._site, grace=grace, progress=progress)
 
     def collect(self, *, grace: float | None = None, progress: Progress = silent) -> Collection:
         """Frees what nobody needs: what was condemned ``grace`` seconds ago (the setting's, if None) goes, what is garbage now is condemned.
@@ -247,10 +247,7 @@ class LocalDatasets:
         """
         from lineal.workspace.disposal import collect
 
-        return collect(self._site, grace=self._grace(grace), progress=progress)
-
-    def _grace(self, given: float | None) -> float:
-        return float(self._site.settings["gc.grace"]) if given is None else given
+        return collect(self._site, grace=grace, progress=progress)
 
     def _commit(self, version: DatasetVersion, location: Location) -> DatasetVersion:
         """Crash order: everything is durable, then the commit, then the ref, then the rows; a row that is missing is made up for next time."""
