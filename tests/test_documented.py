@@ -13,7 +13,7 @@ import pytest
 from lineal import errors
 from lineal.bootstrap.settings import SETTINGS
 from lineal.main import COMMANDS
-from lineal.records import comparison, dataset, deletion, deployment, graph, model, monitor, mount, run, verdict
+from lineal.records import comparison, dataset, deletion, deployment, garbage, graph, model, monitor, mount, run, verdict
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -107,6 +107,8 @@ RECORDS = [
     dataset.VersionDiff,
     dataset.PathChange,
     dataset.VerifyReport,
+    garbage.Collection,
+    garbage.Waiting,
     mount.Mount,
     model.Model,
     model.ModelVersion,

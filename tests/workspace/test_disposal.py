@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,8 +49,8 @@ class Project:
 
 
 @pytest.fixture
-def project(site: Site) -> Iterator[Project]:
-    yield Project(site)
+def project(site: Site) -> Project:
+    return Project(site)
 
 
 def test_what_only_a_deleted_version_holds_goes_after_its_time_and_later_versions_stay(project: Project) -> None:

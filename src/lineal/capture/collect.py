@@ -143,14 +143,15 @@ def collect_files(
         if time.monotonic() > deadline:
             found.pending += len(batch)
             continue
-        with store.batch():
-            entries = [(item, work.digest(item)) for item in batch]
-        for item, entry in entries:
-            if item.direction == "code":
-                if entry["digest"] is not None:
-                    found.code[item.location.text] = entry["digest"]
-            else:
-                write(entry)
+        with store.session():  # until the journal names what is stored
+            with store.batch():
+                entries = [(item, work.digest(item)) for item in batch]
+            for item, entry in entries:
+                if item.direction == "code":
+                    if entry["digest"] is not None:
+                        found.code[item.location.text] = entry["digest"]
+                else:
+                    write(entry)
     found.undeclared.extend(_undeclared(items))
     return found
 

@@ -27,7 +27,7 @@ from lineal.workspace.bundles import Shipped, write_bundle
 from lineal.workspace.found_models import FoundModel, check_format, find_model, model_file
 from lineal.workspace.interface import Datasets
 from lineal.workspace.references import resolve
-from lineal.workspace.site import Site
+from lineal.workspace.site import Site, storing
 from lineal.workspace.training_rows import training_rows
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
@@ -41,6 +41,7 @@ class LocalModels:
         self._site = site
         self._datasets = datasets
 
+    @storing
     def register(self, run: str, *, name: str, path: str = "", note: str = "") -> ModelVersion:
         """Makes the model that ``run`` wrote the next version of ``name``; its content is in the store already and is not copied.
 

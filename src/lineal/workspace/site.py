@@ -6,9 +6,9 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from lineal.errors import Integrity
 
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 
     from lineal.ledger.database import Ledger
     from lineal.store.repository import Repository
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class OnSite(Protocol):
+    """Whatever works on the parts of one workspace."""
+
+    @property
+    def _site(self) -> Site: ...
+
+
+S = TypeVar("S", bound=OnSite)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +105,17 @@ def _has_content(path: Path) -> bool:
         return path.stat().st_size > 0
     except FileNotFoundError:
         return False
+
+
+def storing(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+    """A use case that stores something and names it afterwards: until it ends, no collection takes away what it relies on."""
+
+    @wraps(method)
+    def inside(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._site.store.session():
+            return method(self, *args, **kwargs)
+
+    return inside
 
 
 def system_clock() -> int:

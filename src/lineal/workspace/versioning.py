@@ -24,7 +24,7 @@ from lineal.workspace import importing
 from lineal.workspace.comparing import version_diff
 from lineal.workspace.facts import text_of
 from lineal.workspace.interface import Progress, silent
-from lineal.workspace.site import Site
+from lineal.workspace.site import Site, storing
 from lineal.workspace.viewing import LocalView
 from lineal.workspace.workingcopies import place_of, standings, status_of
 
@@ -40,6 +40,7 @@ class LocalDatasets:
     def __init__(self, site: Site) -> None:
         self._site = site
 
+    @storing
     def add(
         self, path: Path, *, name: str = "", message: str = "", md5: bool = False, source: str = "", progress: Progress = silent
     ) -> DatasetVersion:
@@ -83,6 +84,7 @@ class LocalDatasets:
             save_index(self._site.layout.copies, full, taken.index)
         return added
 
+    @storing
     def track(self, source: str, *, name: str = "", message: str = "", md5: bool = False, progress: Progress = silent) -> DatasetVersion:
         """Records what lies at a URL or in a folder as the next version of a dataset, without storing a byte of it.
 

@@ -368,3 +368,19 @@ def test_a_resumed_run_keeps_its_name_and_what_was_overridden(empty: Path) -> No
     assert process(empty, "run", "--resume", run[:8], "--", sys.executable, "train.py").stdout == "0.7\n"
     again = ask("runs")
     assert [(run["id"], run["name"], run["attempt"], run["params"]) for run in again] == [(run, "first", 2, {"lr": 0.7})]
+
+
+def test_garbage_is_previewed_condemned_and_freed(loop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(loop)
+    said = ask("data", "gc", "--dry-run", "--grace", "0")
+    assert said["dry_run"]
+    assert said["needed_objects"] > 0
+    shown = call("data", "gc", "--grace", "12h")
+    assert shown.exit_code == 0
+    assert "needed" in shown.stdout
+    assert "refs and all versions behind them" in shown.stdout
+    assert ask("data", "gc", "--grace", "0")["dry_run"] is False
+    assert all(item["sound"] for item in ask("data", "verify"))
+    bad = call("data", "gc", "--grace", "soon")
+    assert bad.exit_code == 2
+    assert "no span of time" in bad.output
