@@ -34,12 +34,17 @@ class _Asking:
         """What the project stands on now, but for what was deleted long ago."""
         from lineal.store.survey import Roots
 
-        before = self.site.clock() - int(float(self.site.settings.get("gc.keep_deleted", KEEP_DELETED)) * _MICROSECONDS)
+        before = expiry(self.site)
         kept = {raw_hash(digest) for digest in _named_in_files(self.site)}  # first: what is ingested meanwhile, the ledger says
         with self.site.ledger.read() as connection:
             kept.update(raw_hash(digest) for digest in contents_stood_on(connection, expired_before=before))
             self.given_up = expired_versions(connection, self.site.project_id, expired_before=before)
         return Roots(kept=frozenset(kept), given_up=frozenset(map(raw_hash, self.given_up)))
+
+
+def expiry(site: Site) -> int:
+    """What was deleted before this time, in microseconds UTC, need not be kept."""
+    return site.clock() - int(float(site.settings.get("gc.keep_deleted", KEEP_DELETED)) * _MICROSECONDS)
 
 
 def preview_collection(site: Site, *, grace: float | None, progress: Progress) -> Collection:

@@ -19,6 +19,7 @@ from lineal.ledger.portable import pieces
 from lineal.records.deletion import DeletionPlan, plan_deletion
 from lineal.records.digest import Digest
 from lineal.records.graph import GENERATED, Graph, Node
+from lineal.workspace.disposal import expiry
 from lineal.workspace.references import resolve, resolve_deleted
 from lineal.workspace.site import Site
 
@@ -78,7 +79,8 @@ def undo_deletion(site: Site, reference: str) -> Sequence[Node]:
     node = resolve_deleted(site, reference)
     with site.ledger.write() as connection:
         deletion, group = _group(connection, site.project_id, node)
-        _check_bytes(connection, site, node, group)
+        if _expired(connection, site, deletion):
+            _check_bytes(connection, site, node, group)
         _check_ground(connection, site.project_id, node, group)
         now = site.clock()
         mark_deleted(connection, group, None)
@@ -138,6 +140,11 @@ def _check(current: DeletionPlan, plan: str, reference: str) -> None:
             kind="stale-plan",
             hint=f"Look again with: lineal rm {reference}; the plan is now {current.hash}",
         )
+
+
+def _expired(connection: Connection, site: Site, deletion: str) -> bool:
+    at = connection.execute(select(schema.deletions.c.at).where(schema.deletions.c.id == deletion)).scalar_one()
+    return bool(at < expiry(site))
 
 
 def _check_bytes(connection: Connection, site: Site, node: Node, group: Sequence[str]) -> None:
