@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from blake3 import blake3
 
 from lineal.errors import Integrity
-from lineal.store.chunking import WHOLE, split, split_bytes
+from lineal.store.chunking import WHOLE, ReadInto, reader_of, windows
 from lineal.store.objects import Objects
 from lineal.store.packs import CHUNK, LIST
 
@@ -49,21 +49,15 @@ def put_bytes(objects: Objects, data: bytes, *, meta: bool = False) -> tuple[byt
     if objects.kind(identity) is not None:
         return identity, 0
     with objects.batch():
-        parts, new = _put_chunks(objects, split_bytes(data))
+        parts, new = _put_chunks(objects, reader_of(data), lambda _part: None)
         _put_list(objects, identity, parts)
     return identity, new
 
 
-def put_stream(objects: Objects, read_into: Callable[[memoryview], int]) -> tuple[bytes, int, int]:
-    """Stores a content that is read once; returns its id, its size, and the plain bytes that were new."""
+def put_stream(objects: Objects, read_into: ReadInto) -> tuple[bytes, int, int]:
+    """Stores a content that is read once, inside a batch; returns its id, its size, and the plain bytes that were new."""
     hasher = blake3()
-
-    def chunks() -> Iterator[memoryview]:
-        for chunk in split(read_into):
-            hasher.update(chunk)
-            yield chunk
-
-    parts, new = _put_chunks(objects, chunks())
+    parts, new = _put_chunks(objects, read_into, hasher.update)
     identity = hasher.digest()
     _put_list(objects, identity, parts)
     return identity, sum(size for _key, size in parts), new
@@ -208,13 +202,17 @@ class ContentReader(io.RawIOBase):
         return found
 
 
-def _put_chunks(objects: Objects, chunks: Iterable[memoryview]) -> tuple[list[Part], int]:
+def _put_chunks(objects: Objects, read_into: ReadInto, see: Callable[[memoryview], object]) -> tuple[list[Part], int]:
+    """Cuts a stream and stores its chunks; ``see`` is shown every byte in order."""
     parts: list[Part] = []
     new = 0
-    for chunk in chunks:
-        key = blake3(chunk).digest()
-        new += len(chunk) * objects.put(key, chunk)
-        parts.append((key, len(chunk)))
+    for window in windows(read_into, objects.buffers):
+        view = window.buffer.view
+        see(view[: window.ends[-1] if window.ends else 0])
+        starts = (0, *window.ends)
+        keys = [blake3(view[start:end]).digest() for start, end in zip(starts, window.ends, strict=False)]
+        new += objects.put_run(window.buffer, list(zip(keys, starts, window.ends, strict=False)))
+        parts += [(key, end - start) for key, start, end in zip(keys, starts, window.ends, strict=False)]
     return parts, new
 
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 PathLike = Path | bytes
+
+_VECTOR = 512
+"""Pieces for one call of the system; it takes at most 1,024."""
 
 Watch = Callable[[str, PathLike, PathLike | None], object]
 """Is told of a step before it is done: ``write fsync rename unlink mkdir sync-folder``, on what, and for ``rename`` to where."""
@@ -34,11 +38,22 @@ def step(what: str, path: PathLike, to: PathLike | None = None) -> None:
 def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
     """Writes a file and has it on the disk; returns its size."""
     step("write", path)
-    with open(path, "wb", buffering=1 << 20) as file:
-        file.writelines(pieces)
-        file.flush()
+    waiting = iter(pieces)
+    with open(path, "wb", buffering=0) as file:
+        while some := list(islice(waiting, _VECTOR)):
+            _write_all(file.fileno(), some)
         sync_file(file, path)
         return file.tell()
+
+
+def _write_all(descriptor: int, pieces: list[bytes | memoryview]) -> None:
+    """Writes pieces without copying them together first."""
+    written = os.writev(descriptor, pieces)
+    for piece in pieces:
+        rest = memoryview(piece)[written:] if written < len(piece) else b""
+        written = max(0, written - len(piece))
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
 
 
 def sync_file(file: BinaryIO, path: PathLike) -> None:

@@ -81,7 +81,7 @@ class Footer:
     @classmethod
     def of(cls, pack: Pack, *, meta: bool = False) -> Footer:
         """What to say of a pack that was just built."""
-        return cls(records=pack.pieces[-2], meta=meta)
+        return cls(records=bytes(pack.pieces[-2]), meta=meta)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

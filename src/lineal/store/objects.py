@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -14,9 +14,10 @@ from blake3 import blake3
 
 from lineal.errors import Integrity
 from lineal.store.backends.interface import Backend
+from lineal.store.buffers import Buffer, Buffers
 from lineal.store.index import Footer, Index
 from lineal.store.leases import writing_note
-from lineal.store.packs import CHUNK, PACK_SIZE, PackBuilder, Place, damaged_pack, decode_block, pack_key
+from lineal.store.packs import CHUNK, PACK_SIZE, PackBuilder, Place, Span, damaged_pack, decode_block, pack_key
 from lineal.store.tombstones import Buried
 
 _CACHED_BLOCKS = 16
@@ -93,6 +94,25 @@ class Objects:
             self._flush(meta and meta in builders)
         return True
 
+    def put_run(self, buffer: Buffer, run: Sequence[Span]) -> int:
+        """Stores chunks that lie in a buffer one behind the other, inside a batch; returns the bytes of those that were new."""
+        builder = self._builders[False]
+        new = 0
+        fresh: list[Span] = []
+        seen: set[bytes] = set()
+        for span in run:
+            if span[0] in seen or self.kind(span[0]) is not None:
+                builder.add_run(buffer, fresh)
+                fresh = []
+                continue
+            seen.add(span[0])
+            fresh.append(span)
+            new += span[2] - span[1]
+        builder.add_run(buffer, fresh)
+        if builder.stored >= PACK_SIZE:
+            self._flush(False)
+        return new
+
     def kind(self, key: bytes) -> int | None:
         """The kind of an object, or None where this process knows of none."""
         for builder in self._builders.values():
@@ -150,6 +170,14 @@ class Objects:
         self._pool = None
 
     @property
+    def buffers(self) -> Buffers:
+        """This thread's memory to read into."""
+        found: Buffers | None = getattr(self._batches, "buffers", None)
+        if found is None:
+            found = self._batches.buffers = Buffers()
+        return found
+
+    @property
     def _in_session(self) -> bool:
         return getattr(self._batches, "session", False)
 
@@ -178,6 +206,7 @@ class Objects:
             pack = builder.finish()
             if pack is not None:
                 self.written += self.backend.create(pack_key(pack.name), pack.pieces)
+                builder.release()
                 made[pack.name] = Footer.of(pack, meta=meta)
         if made:
             self.index.publish(list(made), made)

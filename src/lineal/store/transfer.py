@@ -17,7 +17,7 @@ from lineal.errors import Integrity
 from lineal.store.divergence import Content, Need, keys_below
 from lineal.store.index import Footer
 from lineal.store.objects import Objects
-from lineal.store.packs import CHUNK, LIST, PACK_SIZE, RECORD, Pack, PackBuilder, Place, damaged_pack, decode_block, pack_key, read_footer
+from lineal.store.packs import CHUNK, LIST, PACK_SIZE, RECORD, Pack, PackBuilder, Place, damaged_pack, decode_block, is_sound, pack_key, read_footer
 
 Step = Callable[[int, int], object]
 """Is told how many bytes have travelled, and how many are known to."""
@@ -186,7 +186,7 @@ class _Carrier:
     def _copy_pack(self, name: str) -> tuple[str, Footer, int, int]:
         """Brings a pack over as it is, after its bytes were compared with its name."""
         view = self._source.backend.view(pack_key(name))
-        if blake3(view).hexdigest() != name:
+        if not is_sound(view, name):
             raise damaged_pack(name, "its bytes do not match its name")
         records = read_footer(view, name)
         count = len(records) // RECORD.size
