@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
@@ -12,21 +12,40 @@ from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, upd
 from lineal.ledger.graph import NewId, add_activity, add_edge, add_occurrence
 from lineal.ledger.portable import insert_or_ignore
 from lineal.ledger.schema import dataset_versions, datasets, edges, occurrences
-from lineal.records.dataset import Dataset, DatasetVersion
+from lineal.records.dataset import MAIN, Dataset, DatasetVersion, PathConflict
 from lineal.records.digest import Digest
 from lineal.records.graph import GENERATED, USED
 from lineal.records.location import ABSOLUTE, Location
 from lineal.records.tracked import NOTICE_ONLY
 from lineal.records.values import plain
 
-_IN_BODY = ("parents", "path", "root", "single_file", "files", "size", "stored_bytes", "message", "author", "source", "md5", "schema", "tracked")
+_IN_BODY = (
+    "parents",
+    "path",
+    "root",
+    "single_file",
+    "files",
+    "size",
+    "stored_bytes",
+    "message",
+    "author",
+    "source",
+    "md5",
+    "schema",
+    "tracked",
+    "branch",
+    "reverts",
+)
 
 
-def insert_version(connection: Connection, version: DatasetVersion, *, project_id: str, location: Location, new_id: NewId) -> DatasetVersion:
-    """Adds a version with its occurrence and the import that generated it; returns it with number and occurrence.
+def insert_version(
+    connection: Connection, version: DatasetVersion, *, project_id: str, location: Location, new_id: NewId, making: str = "import"
+) -> DatasetVersion:
+    """Adds a version with its occurrence and the activity that generated it; returns it with number and occurrence.
 
     Args:
         location: where the dataset lies, which is also its occurrence's place.
+        making: what the activity is called: ``import``, ``merge`` or ``revert``.
     """
     number = 1 + (connection.execute(_newest_number(project_id, version.name)).scalar() or 0)
     label = f"{version.name}@{number}"
@@ -34,7 +53,7 @@ def insert_version(connection: Connection, version: DatasetVersion, *, project_i
     if not insert_or_ignore(connection, datasets, row):
         place = (datasets.c.project_id == project_id) & (datasets.c.name == version.name)
         connection.execute(update(datasets).where(place).values(root=location.root, path=location.path))
-    brought_in = add_activity(connection, id=new_id(), project_id=project_id, kind="import", label=f"import {label}", at=version.created_at)
+    brought_in = add_activity(connection, id=new_id(), project_id=project_id, kind="import", label=f"{making} {label}", at=version.created_at)
     occurrence = add_occurrence(
         connection,
         id=new_id(),
@@ -51,6 +70,7 @@ def insert_version(connection: Connection, version: DatasetVersion, *, project_i
     )
     add_edge(connection, project_id=project_id, source=occurrence, target=brought_in, relation=GENERATED)
     body = {key: plain(getattr(version, key)) for key in _IN_BODY}
+    body["conflicts"] = [plain(asdict(conflict)) for conflict in version.conflicts]
     columns = {"commit": version.commit, "digest": version.digest, "occurrence": occurrence, "created_at": version.created_at}
     connection.execute(insert(dataset_versions).values(project_id=project_id, name=version.name, number=number, body=json.dumps(body), **columns))
     return replace(version, number=number, occurrence=occurrence)
@@ -88,11 +108,24 @@ def generated_below(connection: Connection, *, project_id: str, location: Locati
     return list(connection.execute(query.where(*kept, *living, here).order_by(columns.at.desc(), columns.id)))
 
 
-def latest_version(connection: Connection, *, project_id: str, name: str) -> DatasetVersion | None:
-    """The newest version of a dataset, deleted or not."""
-    query = _versions(project_id).where(dataset_versions.c.name == name).order_by(dataset_versions.c.number.desc()).limit(1)
-    row = connection.execute(query).first()
+def version_of_commit(connection: Connection, *, project_id: str, name: str, commit: str) -> DatasetVersion | None:
+    """The version of a dataset that is a commit, deleted or not."""
+    row = connection.execute(_versions(project_id).where(dataset_versions.c.name == name, dataset_versions.c.commit == commit)).first()
     return None if row is None else _version(row)
+
+
+def occurrences_of_commits(connection: Connection, *, project_id: str, name: str, commits: Iterable[str]) -> list[str]:
+    """The nodes of those of the commits that have a row."""
+    columns = dataset_versions.c
+    query = select(columns.occurrence).where(columns.project_id == project_id, columns.name == name, columns.commit.in_(list(commits)))
+    return list(connection.execute(query).scalars())
+
+
+def commit_parents(connection: Connection, *, project_id: str, name: str) -> Mapping[str, Sequence[str]]:
+    """The parents of each commit of a dataset that has a row, deleted ones too."""
+    columns = dataset_versions.c
+    query = select(columns.commit, columns.body).where(columns.project_id == project_id, columns.name == name)
+    return {row.commit: json.loads(row.body).get("parents", ()) for row in connection.execute(query)}
 
 
 def versions_of(connection: Connection, *, project_id: str, name: str) -> tuple[DatasetVersion, ...]:
@@ -120,13 +153,22 @@ def is_version(connection: Connection, *, project_id: str, digest: str) -> bool:
     return connection.execute(query).first() is not None
 
 
-def list_datasets(connection: Connection, *, project_id: str) -> tuple[Dataset, ...]:
-    """Every dataset that has a version which is not deleted, by name."""
+def list_datasets(connection: Connection, *, project_id: str, tip: Callable[[str], str | None]) -> tuple[Dataset, ...]:
+    """Every dataset that has a version which is not deleted, by name; the latest is that of the main line.
+
+    Args:
+        tip: the main line's newest commit by the dataset's name; only asked for where there are branches.
+    """
     query = _versions(project_id).where(dataset_versions.c.deleted_at.is_(None))
     newest: dict[str, DatasetVersion] = {}
     counts: dict[str, int] = {}
+    tips: dict[str, str | None] = {}
     for row in connection.execute(query.order_by(dataset_versions.c.name, dataset_versions.c.number)):
-        newest[row.name] = _version(row)
+        version = _version(row)
+        if version.branch != MAIN and row.name not in tips:
+            tips[row.name] = tip(row.name)
+        at_tip = row.name in newest and newest[row.name].commit == tips.get(row.name)
+        newest[row.name] = newest[row.name] if at_tip else version
         counts[row.name] = counts.get(row.name, 0) + 1
     return tuple(
         Dataset(
@@ -177,6 +219,7 @@ def _version(row: Row[Any]) -> DatasetVersion:
     body: Mapping[str, Any] = json.loads(row.body)
     known = {key: body[key] for key in _IN_BODY if key in body}
     known["parents"] = tuple(Digest(parent) for parent in known.get("parents", ()))
+    known["conflicts"] = tuple(PathConflict(**conflict) for conflict in body.get("conflicts", ()))
     return DatasetVersion(
         name=row.name,
         number=row.number,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, String, cast, select
 
 from lineal.ledger import schema
+from lineal.records.dataset import MAIN
 from lineal.records.digest import Digest
 from lineal.records.ids import RUN_PREFIX
 from lineal.records.location import Location, locate
@@ -25,11 +27,17 @@ _MOST = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Where to look: a connection, the project, and its folder on this machine."""
+    """Where to look.
+
+    Attributes:
+        root: the project's folder on this machine.
+        tip: the newest commit of a dataset's line, by the names of both; None where there is none, or nobody who knows.
+    """
 
     connection: Connection
     project_id: str
     root: Path
+    tip: Callable[[str, str], str | None] = lambda _name, _line: None
 
     def ids(self, table: Any, column: ColumnElement[str], *conditions: ColumnElement[bool]) -> list[str]:
         """The column of up to 50 rows of this project that meet the conditions; living ones hide deleted ones."""
@@ -51,7 +59,7 @@ def run_ids(query: Query, text: str) -> list[str]:
 
 
 def dataset_occurrences(query: Query, text: str) -> list[str]:
-    """Dataset versions: ``name`` is the latest, ``name@2`` that number, ``name@~3f2a`` that commit."""
+    """Dataset versions: ``name`` is the main line's latest, ``name@2`` that number, ``name@cleaning`` a branch's, ``name@~3f2a`` that commit."""
     columns = schema.dataset_versions.c
     match = _VERSION.match(text)
     if match and match["which"].isdecimal():
@@ -59,7 +67,8 @@ def dataset_occurrences(query: Query, text: str) -> list[str]:
     if match and (commit := _COMMIT.match(match["which"])):
         condition = columns.commit.startswith(f"blake3:{commit['hex']}", autoescape=True)
         return query.ids(schema.dataset_versions, columns.occurrence, columns.name == match["name"], condition)
-    return _latest(query, schema.dataset_versions, "latest" if not match else match["which"], match["name"] if match else text)
+    which = match["which"] if match else "latest"
+    return _on_line(query, match["name"] if match else text, MAIN if which == "latest" else which)
 
 
 def model_occurrences(query: Query, text: str) -> list[str]:
@@ -152,6 +161,27 @@ def known_names(connection: Connection, project_id: str) -> list[tuple[str, str]
     )
     found.extend(("path", path.decode("utf-8", "replace")) for path in connection.execute(paths.limit(2000)).scalars())
     return found
+
+
+def _on_line(query: Query, name: str, line: str) -> list[str]:
+    """The newest version of a dataset's line that is not deleted; where only deleted ones are, the newest."""
+    columns = schema.dataset_versions.c
+    here = (columns.project_id == query.project_id, columns.name == name)
+    is_dataset = select(schema.datasets.c.name).where(schema.datasets.c.project_id == query.project_id, schema.datasets.c.name == name)
+    tip = query.tip(name, line) if query.connection.execute(is_dataset).first() else None
+    if tip is None:
+        return _latest(query, schema.dataset_versions, "latest" if line == MAIN else line, name)
+    at_tip = select(columns.occurrence).where(*here, columns.commit == tip, columns.deleted_at.is_(None))
+    if found := query.connection.execute(at_tip).scalars().first():
+        return [found]
+    rows = {row.commit: row for row in query.connection.execute(select(schema.dataset_versions).where(*here))}
+    newest = rows.get(tip)
+    row = newest
+    while row is not None and row.deleted_at is not None:
+        parents = json.loads(row.body).get("parents") or [""]
+        row = rows.get(parents[0])
+    chosen = row or newest
+    return [] if chosen is None else [chosen.occurrence]
 
 
 def _latest(query: Query, table: Any, which: str, name: str) -> list[str]:

@@ -30,12 +30,13 @@ class Standing:
     """A dataset and its latest version.
 
     Attributes:
-        digest: the tree's root; shown: the path for people.
+        commit: its commit; digest: the tree's root; shown: the path for people.
         tracked: the label of a version whose bytes lie elsewhere, else empty.
     """
 
     name: str
     number: int
+    commit: Digest
     digest: Digest
     single_file: bool
     location: Location
@@ -55,7 +56,7 @@ def read_standings(url: str, project_id: str, tip: Callable[[str], Digest | None
     have what the store has.
 
     Args:
-        tip: the commit of a dataset's latest version, by its name.
+        tip: the commit of the latest version of the branch that a dataset's working copy is on, by the dataset's name.
     """
     path = Path(unquote(url.removeprefix(_SQLITE)))
     if not url.startswith(_SQLITE) or "?" in url or not path.is_file():
@@ -71,13 +72,15 @@ def read_standings(url: str, project_id: str, tip: Callable[[str], Digest | None
 
 def _standings(connection: sqlite3.Connection, project_id: str, tip: Callable[[str], Digest | None]) -> Iterator[Standing]:
     for name, root, path in connection.execute(_DATASETS, (project_id,)).fetchall():
-        found = connection.execute(_VERSION, (project_id, tip(name) or "", name)).fetchone()
-        if found is not None:
+        commit = tip(name)
+        found = connection.execute(_VERSION, (project_id, commit or "", name)).fetchone()
+        if found is not None and commit is not None:
             location = Location(root=root, path=bytes(path))
             number, digest, shown, single_file, tracked = found
             yield Standing(
                 name=name,
                 number=number,
+                commit=commit,
                 digest=Digest(digest),
                 single_file=bool(single_file),
                 location=location,

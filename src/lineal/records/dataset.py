@@ -8,6 +8,9 @@ from typing import Any
 
 from lineal.records.digest import Digest
 
+MAIN = "main"
+"""The line of versions that a dataset begins with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeEntry:
@@ -24,6 +27,25 @@ class TreeEntry:
     mode: str
     size: int
     digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathConflict:
+    """A path that two sides changed in ways that do not go together, and what became of it.
+
+    Attributes:
+        kind: ``both-changed``, ``both-added``, ``changed-removed``, ``removed-changed``, ``file-folder`` or ``mode``.
+        beside: the path at which theirs was put, where both were kept; empty where one of them is at ``path`` alone.
+        rows: for a table: how many rows theirs has otherwise than ours.
+    """
+
+    path: str
+    kind: str
+    base: Digest | None = None
+    ours: Digest | None = None
+    theirs: Digest | None = None
+    beside: str = ""
+    rows: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +77,9 @@ class DatasetVersion:
         tracked: of a version whose bytes lie elsewhere: ``url``, ``kind`` (``bucket``, ``web`` or ``folder``), ``label`` (``restorable`` or
             ``notice-only``), ``md5`` and ``options``; else empty.
         occurrence: its node in the graph.
+        branch: the line on which it was made.
+        reverts: commit of the version that it goes back to, or takes the changes of back.
+        conflicts: of a merge: what both sides had changed.
     """
 
     name: str
@@ -77,6 +102,9 @@ class DatasetVersion:
     tracked: Mapping[str, Any] = field(default_factory=dict)
     occurrence: str = ""
     deleted_at: int | None = None
+    branch: str = MAIN
+    reverts: str = ""
+    conflicts: tuple[PathConflict, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -116,10 +144,11 @@ class VersionDiff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetStatus:
-    """What the working copy of a dataset looks like against its latest version.
+    """What the working copy of a dataset looks like against the latest version of the branch it is on.
 
     Attributes:
         tracked: the label of a version whose bytes lie elsewhere; a source on the network is not asked.
+        base: the version that was added from it or checked out to it last, where that is not the latest.
     """
 
     name: str
@@ -128,6 +157,8 @@ class DatasetStatus:
     changes: tuple[PathChange, ...]
     clean: bool
     tracked: str = ""
+    branch: str = MAIN
+    base: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,11 +59,12 @@ class Merge:
     """What a merge makes of our tree.
 
     Attributes:
-        changes: entries to put into it, or None to take out, by path.
+        changes: entries to put into it, or None to take out, by path; before: what ours has at these paths.
         conflicts: in the order of paths.
     """
 
     changes: dict[bytes, TreeEntry | None] = field(default_factory=dict)
+    before: dict[bytes, TreeEntry | None] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
 
 
@@ -132,7 +133,7 @@ def merge_trees(ours: Iterable[Pair], theirs: Iterable[Pair], *, trees: tuple[Tr
         work.decide(base, mine, yours)
     work.untangle()
     work.keep_folders()
-    return Merge(changes=work.changes, conflicts=[conflict for _path, conflict in sorted(work.conflicts.items())])
+    return work.done()
 
 
 @dataclass(slots=True)
@@ -150,6 +151,7 @@ class _Work:
     label: str
     keep: str
     changes: dict[bytes, TreeEntry | None] = field(default_factory=dict)
+    before: dict[bytes, TreeEntry | None] = field(default_factory=dict)
     conflicts: dict[bytes, Conflict] = field(default_factory=dict)
     mine: dict[bytes, TreeEntry | None] = field(default_factory=dict)
     moved: dict[bytes, bytes] = field(default_factory=dict)
@@ -164,7 +166,7 @@ class _Work:
         if ours != base:
             self.mine[path] = ours
         if entry != ours:
-            self.changes[path] = entry
+            self.changes[path], self.before[path] = entry, ours
         if kind:
             beside = b""
             if self.keep == BOTH and ours is not None and theirs is not None and kind != "mode":
@@ -177,6 +179,13 @@ class _Work:
         for path, entry in sorted(self.changes.items()):
             if entry is not None and not self._below_a_file(path, entry):
                 self._above_files(path, entry, mine)
+
+    def done(self) -> Merge:
+        """The merge, each in the order of paths."""
+        before = {path: self.before[path] if path in self.before else self.mine.get(path) for path in self.changes}
+        changes = {path: entry for path, entry in sorted(self.changes.items()) if entry != before[path]}
+        conflicts = [conflict for _path, conflict in sorted(self.conflicts.items())]
+        return Merge(changes=changes, before={path: before[path] for path in changes}, conflicts=conflicts)
 
     def _below_a_file(self, path: bytes, entry: TreeEntry) -> bool:
         for folder in parents_of(path):

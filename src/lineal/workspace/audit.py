@@ -87,19 +87,14 @@ class LocalAudit:
     def _unknown_commits(self) -> Iterator[tuple[str, Digest]]:
         """Dataset versions that refs lead to and that have no row."""
         from lineal.ledger.datasets import known_commits
-        from lineal.workspace.projection import REFS
+        from lineal.workspace.lines import all_tips, dataset_names
+        from lineal.workspace.projection import missing_commits
 
-        store = self._site.store
-        for ref, head in store.refs(REFS).items():
-            name, commit = ref.removeprefix(REFS), head
+        for name in dataset_names(self._site):
             with self._site.ledger.read() as connection:
                 known = known_commits(connection, project_id=self._site.project_id, name=name)
-            while commit not in known:
+            for commit, _body in missing_commits(self._site.store, all_tips(self._site, name), known):
                 yield name, commit
-                parents = store.read_commit(commit).parents
-                if not parents:
-                    break
-                commit = parents[0]
 
     def _check_journals(self) -> VerifyReport:
         from lineal.workspace.ingest import journal_problems

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from lineal.records.branching import Branch, MergeReport
     from lineal.records.comparison import Comparison
     from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
     from lineal.records.deletion import DeletionPlan
@@ -166,6 +167,7 @@ class Datasets(Protocol):
         path: Path,
         *,
         name: str = "",
+        branch: str = "",
         message: str = "",
         md5: bool = False,
         source: str = "",
@@ -201,6 +203,25 @@ class Datasets(Protocol):
 
     def collect(self, *, grace: float | None = None, progress: Progress = silent) -> Collection:
         """Frees what nobody needs any more, in two steps with ``grace`` seconds between them; the setting ``gc.grace`` where None."""
+
+
+class Branches(Protocol):
+    """Lines of a dataset's versions: made, merged, and taken back. No version is ever lost."""
+
+    def list(self, name: str) -> Sequence[Branch]: ...
+    def create(self, name: str, branch: str, *, at: str = "") -> Branch: ...
+    def delete(self, name: str, branch: str, *, unmerged: bool = False) -> Sequence[DatasetVersion]:
+        """Takes a branch away; returns the versions that are on no other one, which stay in the log."""
+
+    def plan_merge(self, name: str, source: str, *, into: str = "", keep: str = "both") -> MergeReport: ...
+    def merge(self, name: str, source: str, *, into: str = "", keep: str = "both", message: str = "", progress: Progress = silent) -> MergeReport: ...
+    def plan_revert(self, reference: str, *, branch: str = "") -> MergeReport: ...
+    def revert(self, reference: str, *, branch: str = "", message: str = "", progress: Progress = silent) -> MergeReport:
+        """Makes a new version that is what an earlier one was."""
+
+    def plan_undo(self, reference: str, *, branch: str = "", keep: str = "both") -> MergeReport: ...
+    def undo(self, reference: str, *, branch: str = "", keep: str = "both", message: str = "", progress: Progress = silent) -> MergeReport:
+        """Makes a new version without what one version changed."""
 
 
 class Lineage(Protocol):
@@ -292,6 +313,8 @@ class Workspace(Protocol):
     def runs(self) -> Runs: ...
     @property
     def datasets(self) -> Datasets: ...
+    @property
+    def branches(self) -> Branches: ...
     @property
     def lineage(self) -> Lineage: ...
     @property

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lineal.records.graph import Node
-    from lineal.workspace.interface import Audit, Datasets, Lineage, Monitors, Runs
+    from lineal.workspace.interface import Audit, Branches, Lineage, Monitors, Runs
     from lineal.workspace.registry import LocalModels
     from lineal.workspace.shipping import LocalDeployments
     from lineal.workspace.site import Site
+    from lineal.workspace.versioning import LocalDatasets
 
 
 class LocalWorkspace:
@@ -44,7 +45,14 @@ class LocalWorkspace:
         return LocalRuns(self._site, lambda: self.datasets)
 
     @cached_property
-    def datasets(self) -> Datasets:
+    def branches(self) -> Branches:
+        """Lines of versions."""
+        from lineal.workspace.branching import LocalBranches
+
+        return LocalBranches(self._site, self.datasets)
+
+    @cached_property
+    def datasets(self) -> LocalDatasets:
         """Data, versioned."""
         from lineal.workspace.versioning import LocalDatasets
 

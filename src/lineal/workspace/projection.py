@@ -4,42 +4,50 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection
 
 from lineal.errors import LinealError
-from lineal.ledger.datasets import add_used, find_source, generated_below, insert_version, known_commits
+from lineal.ledger.datasets import add_used, find_source, generated_below, insert_version, known_commits, occurrences_of_commits
 from lineal.ledger.graph import FileFact, add_occurrence
-from lineal.records.dataset import DatasetVersion, TreeEntry
+from lineal.records.dataset import MAIN, DatasetVersion, PathConflict, TreeEntry
 from lineal.records.digest import Digest
+from lineal.records.history import oldest_first
 from lineal.records.ids import run_id
 from lineal.records.location import Location
 from lineal.records.tracked import recorded_facts
 from lineal.store.commits import Commit
 from lineal.store.repository import Repository
 from lineal.store.sources.places import note_place
+from lineal.workspace.lines import all_tips, dataset_names
 from lineal.workspace.site import Site
 
-REFS = "datasets/"
 _MOST_COMPARED = 5000
+_MAKING = {"added": "import", "merged": "merge", "reverted": "revert"}
+_PLAIN = ("name", "root", "path", "single_file", "files", "size", "stored_bytes", "message", "author", "source", "md5")
+_MORE = ("branch", "reverts")
 
 
 def commit_meta(version: DatasetVersion, location: Location) -> Mapping[str, Any]:
     """What a dataset's commit says beside its tree: enough to make the ledger's row anew."""
-    keys = ("name", "root", "single_file", "files", "size", "stored_bytes", "message", "author", "source", "md5")
-    meta = {key: getattr(version, key) for key in keys}
+    meta = {key: getattr(version, key) for key in _PLAIN}
+    meta |= {key: found for key in _MORE if (found := getattr(version, key)) not in {"", MAIN}}
     if version.tracked:
         meta["tracked"] = version.tracked
-    return {**meta, "kind": "dataset", "at": version.created_at, "path": version.path, "path_b64": base64.b64encode(location.path).decode()}
+    if version.conflicts:
+        meta["conflicts"] = [asdict(conflict) for conflict in version.conflicts]
+    return {**meta, "kind": "dataset", "at": version.created_at, "path_b64": base64.b64encode(location.path).decode()}
 
 
 def version_of_commit(identity: Digest, commit: Commit) -> tuple[DatasetVersion, Location]:
     """The version that a commit says, without the number and node that only the ledger gives."""
     meta = commit.meta
-    known = {key: meta[key] for key in ("name", "root", "path", "single_file", "files", "size", "stored_bytes", "message", "author", "source", "md5")}
+    known = {key: meta[key] for key in _PLAIN} | {key: meta[key] for key in _MORE if key in meta}
     location = Location(root=meta["root"], path=base64.b64decode(meta["path_b64"]))
+    conflicts = tuple(PathConflict(**conflict) for conflict in meta.get("conflicts", ()))
     version = DatasetVersion(
         number=0,
         commit=identity,
@@ -48,39 +56,62 @@ def version_of_commit(identity: Digest, commit: Commit) -> tuple[DatasetVersion,
         created_at=meta["at"],
         schema=commit.schema,
         tracked=meta.get("tracked", {}),
+        conflicts=conflicts,
         **known,
     )
     return version, location
 
 
-def project(site: Site, name: str) -> tuple[DatasetVersion, ...]:
-    """Adds rows for the commits of a dataset that have none, the oldest first; returns those versions. Safe to repeat."""
+def project(site: Site, name: str, tips: Iterable[Digest] | None = None) -> tuple[DatasetVersion, ...]:
+    """Adds rows for the commits of a dataset that have none, the oldest first; returns those versions. Safe to repeat.
+
+    Args:
+        tips: where to look from; all of the dataset's lines unless given.
+    """
+    starts = all_tips(site, name) if tips is None else list(tips)
     with site.ledger.write() as connection:
         known = known_commits(connection, project_id=site.project_id, name=name)
-        missing = list(_missing(site.store, name, known))
-        return tuple(_add(site, connection, identity, commit) for identity, commit in reversed(missing))
+        missing = missing_commits(site.store, starts, known)
+        return tuple(_add(site, connection, identity, commit) for identity, commit in missing)
 
 
 def project_all(site: Site) -> tuple[DatasetVersion, ...]:
-    """Adds what is missing of every dataset whose ref can be read."""
-    return tuple(version for ref in site.store.refs(REFS) for version in project(site, ref.removeprefix(REFS)))
+    """Adds what is missing of every dataset whose refs can be read."""
+    return tuple(version for name in dataset_names(site) for version in project(site, name))
 
 
-def _missing(store: Repository, name: str, known: frozenset[str]) -> Iterator[tuple[Digest, Commit]]:
-    identity = store.ref(REFS + name)
-    while identity is not None and identity not in known:
-        commit = store.read_commit(identity)
-        yield identity, commit
-        identity = commit.parents[0] if commit.parents else None
+def missing_commits(store: Repository, tips: Iterable[Digest], known: Collection[str]) -> list[tuple[Digest, Commit]]:
+    """The commits that tips lead to and that are not known, parents before what stands on them, else by time: the order of their numbers."""
+    found: dict[str, Commit] = {}
+    waiting = list(tips)
+    while waiting:
+        identity = waiting.pop()
+        if identity not in known and identity not in found:
+            found[identity] = store.read_commit(identity)
+            waiting += found[identity].parents
+    order = oldest_first({identity: commit.parents for identity, commit in found.items()}, lambda identity: (found[identity].meta["at"], identity))
+    return [(Digest(identity), found[identity]) for identity in order]
 
 
 def _add(site: Site, connection: Connection, identity: Digest, commit: Commit) -> DatasetVersion:
     version, location = version_of_commit(identity, commit)
-    added = insert_version(connection, version, project_id=site.project_id, location=location, new_id=lambda: run_id(site.entropy(16)))
-    add_used(connection, project_id=site.project_id, dataset=added.occurrence, used=_origins(site, connection, added, location))
+    done = "reverted" if version.reverts else "merged" if len(version.parents) > 1 else "added"
+    added = insert_version(
+        connection,
+        version,
+        project_id=site.project_id,
+        location=location,
+        new_id=lambda: run_id(site.entropy(16)),
+        making=_MAKING[done],
+    )
+    origins = _origins(site, connection, added, location) if done == "added" else _made_of(site, connection, added)
+    add_used(connection, project_id=site.project_id, dataset=added.occurrence, used=origins)
     payload = {"commit": identity, "digest": added.digest, "files": added.files, "size": added.size}
-    site.record_event(connection, "dataset.added", subject=f"data:{added.reference}", payload=payload, actor=version.author)
-    note_place(site.layout.state, version.name, _hint(version))
+    if done != "added":
+        payload |= {"branch": added.branch, "conflicts": len(added.conflicts)}
+    site.record_event(connection, f"dataset.{done}", subject=f"data:{added.reference}", payload=payload, actor=version.author)
+    if added.branch == MAIN:
+        note_place(site.layout.state, version.name, _hint(version))
     return added
 
 
@@ -89,6 +120,12 @@ def _hint(version: DatasetVersion) -> Mapping[str, Any] | None:
     if not version.tracked:
         return None
     return {"url": version.tracked["url"], "kind": version.tracked["kind"], "root": version.digest, "single": version.single_file}
+
+
+def _made_of(site: Site, connection: Connection, version: DatasetVersion) -> list[str]:
+    """The versions that a merge brings together, or that a revert goes back to and takes back from."""
+    commits = (version.reverts, *version.parents) if version.reverts else version.parents
+    return occurrences_of_commits(connection, project_id=site.project_id, name=version.name, commits=dict.fromkeys(commits))
 
 
 def _origins(site: Site, connection: Connection, version: DatasetVersion, location: Location) -> list[str]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 
-from lineal.errors import Conflict, InvalidInput, NotFound
+from lineal.errors import Conflict, InvalidInput, LinealError, NotFound
 from lineal.ledger import lookup
 from lineal.ledger.nodes import load_nodes
 from lineal.records.graph import Node
+from lineal.workspace.lines import tip
 from lineal.workspace.site import Site
 
 KINDS = ("run", "data", "model", "deployment", "prediction", "path")
@@ -58,7 +60,7 @@ def _matches(site: Site, text: str, kinds: Sequence[str]) -> list[Node]:
         )
     tried = _tried(text, prefix, kinds)
     with site.ledger.read() as connection:
-        query = lookup.Query(connection=connection, project_id=site.project_id, root=site.layout.root)
+        query = lookup.Query(connection=connection, project_id=site.project_id, root=site.layout.root, tip=lambda name, line: _tip(site, name, line))
         identifiers = [identifier for kind in tried for identifier in _FINDERS[kind](query, body)]
         found = load_nodes(connection, site.project_id, identifiers)
     nodes = list(found.values())
@@ -67,6 +69,13 @@ def _matches(site: Site, text: str, kinds: Sequence[str]) -> list[Node]:
     if not nodes and "path" in tried and (inside := _inside_dataset(site, body)):
         nodes.append(inside)
     return nodes
+
+
+def _tip(site: Site, name: str, line: str) -> str | None:
+    """A line's newest commit; None too where its ref is damaged, which `lineal fsck` says, and which keeps nobody from older versions."""
+    with suppress(LinealError):
+        return tip(site, name, line)
+    return None
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -78,6 +79,14 @@ class Layout:
     def copies(self) -> Path:
         """What working copies looked like when they were last compared with a version."""
         return self.stat_index.with_name("copies")
+
+    @property
+    def heads(self) -> Path:
+        """Which branch each dataset's working copy is on: a file for each dataset, in a folder of its own for each git worktree."""
+        if self.state_folder is None or self.state_folder.parent.resolve() == self.root.resolve():
+            return self.state / "heads"
+        tree = os.path.relpath(self.root.resolve(), self.state.parent.resolve())
+        return self.state / "heads" / f".{hashlib.sha256(os.fsencode(tree)).hexdigest()[:16]}"
 
     @property
     def journals(self) -> Path:

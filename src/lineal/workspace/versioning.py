@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lineal.errors import Conflict, Integrity, InvalidInput, LinealError, NotFound
 from lineal.ledger.standing import Standing
 from lineal.records.address import clean_path
-from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
+from lineal.records.dataset import MAIN, Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
 from lineal.records.digest import Digest
 from lineal.records.garbage import Collection
 from lineal.records.location import Location
@@ -23,7 +23,9 @@ from lineal.store.statindex import StatIndex
 from lineal.workspace import importing
 from lineal.workspace.comparing import version_diff
 from lineal.workspace.facts import text_of
+from lineal.workspace.heads import Head, head_of, set_head
 from lineal.workspace.interface import Progress, silent
+from lineal.workspace.lines import known_tip, line_ref, tip
 from lineal.workspace.site import Site, storing
 from lineal.workspace.viewing import LocalView
 from lineal.workspace.workingcopies import place_of, standings, status_of
@@ -42,14 +44,24 @@ class LocalDatasets:
 
     @storing
     def add(
-        self, path: Path, *, name: str = "", message: str = "", md5: bool = False, source: str = "", progress: Progress = silent
+        self,
+        path: Path,
+        *,
+        name: str = "",
+        branch: str = "",
+        message: str = "",
+        md5: bool = False,
+        source: str = "",
+        progress: Progress = silent,
     ) -> DatasetVersion:
         """Stores a folder or file as the next version of a dataset; what has not changed is no new version.
+
+        It goes on the branch that is given, which the working copy is on from then on; else on the one that it is on.
 
         Nothing half done is left: until the last step, the ref's, the version does not exist, and after it, it always gets its row.
 
         Raises:
-            NotFound: kind ``unknown-path`` or ``file-vanished``; InvalidInput: kind ``bad-name``, ``bad-path``, ``not-a-file`` or ``link-loop``.
+            NotFound: kind ``unknown-path``, ``file-vanished`` or ``unknown-branch``; InvalidInput: kind ``bad-name``, ``bad-path``, ``not-a-file`` or ``link-loop``.
             Conflict: kind ``file-changed`` if a file changed while it was read; kind ``name-taken`` if the name made from the path is another
                 folder's dataset.
             PermissionDenied: kind ``file-unreadable``.
@@ -60,8 +72,10 @@ class LocalDatasets:
         location = importing.location_of(self._site, full)
         chosen = importing.checked_name(name or self._name_at(location), full)
         self._refuse_other_place(chosen, location, given=name)
+        line = branch or head_of(self._site, chosen).branch
+        head = self._site.store.ref(line_ref(chosen, line)) if line == MAIN else known_tip(self._site, chosen, line)
         stored_before = self._site.store.written_bytes
-        taken = self._taken(chosen, full, md5=md5, progress=progress)
+        taken = self._taken(self._version_of(chosen, head), full, md5=md5, progress=progress)
         version = DatasetVersion(
             name=chosen,
             number=0,
@@ -78,6 +92,7 @@ class LocalDatasets:
             source=Redactor().text(source),
             md5=taken.md5,
             schema=taken.schema,
+            branch=line,
         )
         added = self._commit(version, location)
         if taken.index is not None:
@@ -115,7 +130,7 @@ class LocalDatasets:
         from lineal.ledger import datasets as rows
 
         with self._site.ledger.read() as connection:
-            return rows.list_datasets(connection, project_id=self._site.project_id)
+            return rows.list_datasets(connection, project_id=self._site.project_id, tip=lambda name: tip(self._site, name, MAIN))
 
     def versions(self, name: str) -> Sequence[DatasetVersion]:
         """A dataset's versions, newest first. Raises NotFound kind ``unknown-reference``."""
@@ -187,10 +202,16 @@ class LocalDatasets:
 
     def _status(self, standing: Standing, index: StatIndex) -> DatasetStatus:
         if not standing.tracked:
-            return status_of(self._site, standing, index)
+            return self._placed(status_of(self._site, standing, index), standing)
         from lineal.workspace.fetching import tracked_status
 
         return tracked_status(self._site, self.get(f"data:{standing.reference}"))
+
+    def _placed(self, status: DatasetStatus, standing: Standing) -> DatasetStatus:
+        """With the branch that the working copy is on, and what was in it last where that is not the branch's latest."""
+        head = head_of(self._site, standing.name)
+        base = self._version_of(standing.name, head.commit) if head.commit not in {None, standing.commit} else None
+        return replace(status, branch=head.branch, base=base.reference if base else "")
 
     def _standings(self, name: str) -> Sequence[Standing]:
         """Where datasets lie and what their latest versions are, the quick way if there is one."""
@@ -200,7 +221,7 @@ class LocalDatasets:
         if quick is not None and (named := [standing for standing in quick if standing.name == name.removeprefix("data:")]):
             return named
         names = [self.get(name).name] if name else [dataset.name for dataset in self.list()]
-        return [self._standing(self.get(f"data:{chosen}")) for chosen in names]
+        return [self._standing(self._current(chosen)) for chosen in names]
 
     def diff(self, before: str, after: str) -> VersionDiff:
         """What differs between two versions, for tables row by row."""
@@ -208,6 +229,8 @@ class LocalDatasets:
 
     def checkout(self, reference: str, target: Path | None = None, *, progress: Progress = silent) -> int:
         """Makes a folder (the dataset's own, if none is given) what the version is; returns how many paths that changed.
+
+        The dataset's own folder is on a branch afterwards, if the reference named one (or the dataset alone: its main line).
 
         Raises:
             Conflict: kind ``would-overwrite``, naming what is recorded in no version; nothing is changed then.
@@ -218,6 +241,20 @@ class LocalDatasets:
 
             return check_out_tracked(self._site, version, target, progress=progress)
         full = os.path.abspath(os.fsencode(target)) if target is not None else self._place(version)
+        written = self._check_out(version, full, target, progress)
+        if target is None:
+            set_head(self._site, version.name, Head(branch=self._line_named(reference, version), commit=version.commit))
+        return written
+
+    def working_copy_is(self, version: DatasetVersion) -> bool | None:
+        """Whether the dataset's own folder or file holds just what a version does; None where there is none."""
+        standing = self._standing(version)
+        if version.tracked or not os.path.lexists(place_of(self._site, standing.location)):
+            return None
+        with importing.stat_index(self._site) as index:
+            return status_of(self._site, standing, index).clean
+
+    def _check_out(self, version: DatasetVersion, full: bytes, target: Path | None, progress: Progress) -> int:
         step = importing.throttled("writing", progress)
         recorded = _Recorded(self._site, self.versions(version.name))
         with importing.stat_index(self._site) as index:
@@ -255,50 +292,68 @@ class LocalDatasets:
         """Crash order: everything is durable, then the commit, then the ref, then the rows; a row that is missing is made up for next time."""
         from lineal.workspace import projection
 
-        store, ref = self._site.store, projection.REFS + version.name
+        store, ref = self._site.store, line_ref(version.name, version.branch)
         for _attempt in range(_ATTEMPTS):
-            projection.project(self._site, version.name)
             head = store.ref(ref)
+            projection.project(self._site, version.name, () if head is None else (head,))
             same = self._unchanged(version, head)
             if same is not None:
+                set_head(self._site, version.name, Head(branch=version.branch, commit=head))
                 return same
             stamped = replace(version, created_at=self._site.clock(), parents=() if head is None else (head,))
             meta = projection.commit_meta(stamped, location)
             commit = store.commit(version.digest, parents=stamped.parents, meta=meta, schema=version.schema)
+            set_head(self._site, version.name, Head(branch=version.branch, commit=commit))  # before: an add that dies is repeated on its branch
             try:
                 store.move_ref(ref, commit, expected=head)
             except Conflict as error:
                 if error.kind != "ref-moved":
                     raise
                 continue
-            projection.project(self._site, version.name)
+            projection.project(self._site, version.name, (commit,))
             return self._of_commit(version.name, commit)
         raise Conflict(f"{version.name} is being added by too many at once", kind="ref-moved", hint="Try again in a moment.")
 
     def _of_commit(self, name: str, commit: Digest) -> DatasetVersion:
+        found = self._version_of(name, commit)
+        if found is None:
+            raise Integrity(
+                f"{name} has the commit {commit}, but the ledger has no row for it", kind="damaged-ledger", hint="Mend it with: lineal fsck"
+            )
+        return found
+
+    def _version_of(self, name: str, commit: Digest | None) -> DatasetVersion | None:
+        if commit is None:
+            return None
         from lineal.ledger import datasets as rows
 
         with self._site.ledger.read() as connection:
-            for found in rows.versions_of(connection, project_id=self._site.project_id, name=name):
-                if found.commit == commit:
-                    return found
-        raise Integrity(f"{name} has the commit {commit}, but the ledger has no row for it", kind="damaged-ledger", hint="Mend it with: lineal fsck")
+            return rows.version_of_commit(connection, project_id=self._site.project_id, name=name, commit=commit)
 
     def _unchanged(self, version: DatasetVersion, head: Digest | None) -> DatasetVersion | None:
         """The latest version, if it is this one and says no less."""
-        from lineal.ledger import datasets as rows
-
-        with self._site.ledger.read() as connection:
-            latest = rows.latest_version(connection, project_id=self._site.project_id, name=version.name)
-        if latest is None or latest.commit != head or latest.deleted_at is not None:
+        latest = self._version_of(version.name, head)
+        if latest is None or latest.deleted_at is not None:
             return None
         same = (latest.digest, latest.path, latest.root, latest.single_file) == (version.digest, version.path, version.root, version.single_file)
         says_more = (version.md5 and not latest.md5) or (version.source and version.source != latest.source)
         return latest if same and not says_more and latest.tracked == version.tracked else None
 
-    def _taken(self, name: str, full: bytes, *, md5: bool, progress: Progress) -> importing.Snapshot:
+    def _current(self, name: str) -> DatasetVersion:
+        """The latest version of the branch that the working copy is on."""
+        line = head_of(self._site, name).branch
+        return self.get(f"data:{name}" if line == MAIN else f"data:{name}@{line}")
+
+    def _line_named(self, reference: str, version: DatasetVersion) -> str:
+        """The branch that a reference names; the one that the working copy is on where it names a version."""
+        _name, at, which = reference.removeprefix("data:").partition("@")
+        if not at or which in {MAIN, "latest"}:
+            return MAIN
+        return which if tip(self._site, version.name, which) is not None else head_of(self._site, version.name).branch
+
+    def _taken(self, latest: DatasetVersion | None, full: bytes, *, md5: bool, progress: Progress) -> importing.Snapshot:
         with importing.stat_index(self._site) as index:
-            known = self._known(name, full, index)
+            known = self._known(latest, full, index)
             try:
                 return importing.take_snapshot(self._site.store, full, known=known, md5=md5, progress=progress)
             except Integrity:
@@ -307,13 +362,12 @@ class LocalDatasets:
                 unknown = importing.Known(index=index)  # the version before is damaged: everything that is still here is stored anew
                 return importing.take_snapshot(self._site.store, full, known=unknown, md5=md5, progress=progress)
 
-    def _known(self, name: str, full: bytes, index: StatIndex) -> importing.Known:
+    def _known(self, latest: DatasetVersion | None, full: bytes, index: StatIndex) -> importing.Known:
         """What need not be read: what the working copy was last compared with counts if a version has it, which keeps it from being collected."""
         from lineal.ledger import datasets as rows
 
         base = load_index(self._site.layout.copies, full)
         with self._site.ledger.read() as connection:
-            latest = rows.latest_version(connection, project_id=self._site.project_id, name=name)
             if base is not None and not rows.is_version(connection, project_id=self._site.project_id, digest=base.root):
                 base = None
         return importing.Known(index=index, base=base, latest=None if latest is None or latest.deleted_at else latest)
@@ -351,6 +405,7 @@ class LocalDatasets:
         return Standing(
             name=version.name,
             number=version.number,
+            commit=version.commit,
             digest=version.digest,
             single_file=version.single_file,
             location=location,
@@ -373,7 +428,7 @@ class LocalDatasets:
 
     def _wrong_md5(self, version: DatasetVersion) -> Iterator[str]:
         """Files of the latest version's working copy whose bytes are not what was recorded, whatever their times say."""
-        if not version.md5 or self.versions(version.name)[0].commit != version.commit:
+        if not version.md5 or self._current(version.name).commit != version.commit:
             return
         full = self._place(version)
         for entry in self._site.store.entries(version.digest):

@@ -18,9 +18,10 @@ from lineal.store.snapshot import look_at, look_up
 from lineal.store.statindex import StatIndex
 from lineal.store.workingcopy import AsRecorded, Changes, Survey, index_of, paths_of, survey
 from lineal.workspace.comparing import change_of
+from lineal.workspace.heads import head_of
+from lineal.workspace.lines import tip
 from lineal.workspace.site import Site
 
-_MAIN_LINES = "datasets/"
 _FEW = 64
 
 Pair = tuple[TreeEntry | None, TreeEntry | None]
@@ -28,7 +29,7 @@ Pair = tuple[TreeEntry | None, TreeEntry | None]
 
 def standings(site: Site) -> tuple[Standing, ...] | None:
     """Every dataset with its latest version, read the quick way; None where there is none."""
-    return read_standings(site.ledger_url, site.project_id, lambda name: site.store.ref(_MAIN_LINES + name))
+    return read_standings(site.ledger_url, site.project_id, lambda name: tip(site, name, head_of(site, name).branch))
 
 
 def place_of(site: Site, location: Location) -> bytes:
