@@ -13,7 +13,7 @@ import pytest
 from lineal import errors
 from lineal.bootstrap.settings import SETTINGS
 from lineal.main import COMMANDS
-from lineal.records import comparison, dataset, deletion, deployment, garbage, graph, model, monitor, mount, run, verdict
+from lineal.records import branching, comparison, dataset, deletion, deployment, garbage, graph, model, monitor, mount, run, verdict
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -110,6 +110,10 @@ RECORDS = [
     garbage.Collection,
     garbage.Waiting,
     mount.Mount,
+    dataset.PathConflict,
+    branching.Branch,
+    branching.RemoteTip,
+    branching.MergeReport,
     model.Model,
     model.ModelVersion,
     model.Signature,

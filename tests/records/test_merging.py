@@ -179,7 +179,8 @@ def test_what_comes_of_a_merge_is_a_tree(base: Files, ours: Files, theirs: Files
     for path, there in found.items():
         assert there.path == path
         assert not any(folder in found for folder in parents_of(path))
-    assert {path: ours.get(path) for path in (done := plan(base, ours, theirs, keep)).changes} == done.before
+    done = plan(base, ours, theirs, keep)
+    assert {path: ours.get(path) for path in done.changes} == done.before
 
 
 @settings(max_examples=150)

@@ -370,7 +370,8 @@ def test_neither_the_main_line_nor_the_branch_of_the_working_copy_is_deleted(dat
     ("asked", "kind"),
     [
         (("nothing", "cleaning", ""), "unknown-reference"),
-        (("data", "gone", ""), "unknown-reference"),
+        (("data", "gone", ""), "unknown-branch"),
+        (("data", "9", ""), "unknown-reference"),
         (("data", "cleaning", "gone"), "unknown-branch"),
         (("data@1", "cleaning", ""), "bad-name"),
         (("data", "other@1", ""), "other-dataset"),

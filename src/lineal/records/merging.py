@@ -37,7 +37,7 @@ class Tree(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
+class EntryConflict:
     """A path that both sides changed in ways that do not go together.
 
     Attributes:
@@ -65,7 +65,7 @@ class Merge:
 
     changes: dict[bytes, TreeEntry | None] = field(default_factory=dict)
     before: dict[bytes, TreeEntry | None] = field(default_factory=dict)
-    conflicts: list[Conflict] = field(default_factory=list)
+    conflicts: list[EntryConflict] = field(default_factory=list)
 
 
 def three_way(base: TreeEntry | None, ours: TreeEntry | None, theirs: TreeEntry | None) -> tuple[TreeEntry | None, str]:
@@ -152,7 +152,7 @@ class _Work:
     keep: str
     changes: dict[bytes, TreeEntry | None] = field(default_factory=dict)
     before: dict[bytes, TreeEntry | None] = field(default_factory=dict)
-    conflicts: dict[bytes, Conflict] = field(default_factory=dict)
+    conflicts: dict[bytes, EntryConflict] = field(default_factory=dict)
     mine: dict[bytes, TreeEntry | None] = field(default_factory=dict)
     moved: dict[bytes, bytes] = field(default_factory=dict)
     given: set[bytes] = field(default_factory=set)
@@ -171,7 +171,7 @@ class _Work:
             beside = b""
             if self.keep == BOTH and ours is not None and theirs is not None and kind != "mode":
                 beside = self._put_beside(path, theirs)
-            self.conflicts[path] = Conflict(path=path, kind=kind, base=base, ours=ours, theirs=theirs, beside=beside)
+            self.conflicts[path] = EntryConflict(path=path, kind=kind, base=base, ours=ours, theirs=theirs, beside=beside)
 
     def untangle(self) -> None:
         """Nothing may lie below a file: what theirs brings in goes beside what ours has there, and a folder that fills is no longer empty."""
@@ -232,7 +232,7 @@ class _Work:
         for place in {path, theirs.path}:
             if place in self.conflicts and self.conflicts[place].kind != "file-folder":
                 del self.conflicts[place]
-        self.conflicts.setdefault(path, Conflict(path=path, kind="file-folder", ours=ours, theirs=theirs, beside=beside))
+        self.conflicts.setdefault(path, EntryConflict(path=path, kind="file-folder", ours=ours, theirs=theirs, beside=beside))
 
     def keep_folders(self) -> None:
         """A folder that both sides have stays, empty, when each has taken out what the other left in it."""

@@ -26,12 +26,12 @@ from lineal.workspace.lines import (
     line_of,
     line_ref,
     named,
-    tip,
+    names_version,
     tips,
     unnumbered,
     version_of,
 )
-from lineal.workspace.site import Site
+from lineal.workspace.site import Site, storing
 from lineal.workspace.versioning import LocalDatasets
 
 _ATTEMPTS = 20
@@ -52,6 +52,7 @@ class LocalBranches:
         seen = self._remote_tips(name)
         return tuple(self._branch(name, line, found, history, seen) for line in found)
 
+    @storing
     def create(self, name: str, branch: str, *, at: str = "") -> Branch:
         """Makes a branch that begins at a version: the one of the reference or number ``at``, else the latest of where the working copy is.
 
@@ -102,6 +103,7 @@ class LocalBranches:
         name = self._known(name)
         return self._merge_step(name, source, self._into(name, into), keep=_checked_keep(keep)).report
 
+    @storing
     def merge(self, name: str, source: str, *, into: str = "", keep: str = BOTH, message: str = "", progress: Progress = silent) -> MergeReport:
         """Brings a branch (or a version) into another, that of the working copy unless given; both sides of a conflict are kept.
 
@@ -121,6 +123,7 @@ class LocalBranches:
         version = self._datasets.get(reference)
         return self._revert_step(version, self._into(version.name, branch)).report
 
+    @storing
     def revert(self, reference: str, *, branch: str = "", message: str = "", progress: Progress = silent) -> MergeReport:
         """Makes a new version that is what an earlier one was; all versions between stay. Raises as `merge`."""
         version = self._datasets.get(reference)
@@ -132,6 +135,7 @@ class LocalBranches:
         version = self._datasets.get(reference)
         return self._undo_step(version, self._into(version.name, branch), keep=_checked_keep(keep)).report
 
+    @storing
     def undo(self, reference: str, *, branch: str = "", keep: str = BOTH, message: str = "", progress: Progress = silent) -> MergeReport:
         """Makes a new version without what one version changed; what others changed stays. Of a merge, what it brought in is taken back.
 
@@ -276,9 +280,9 @@ class LocalBranches:
             if found.name != name:
                 raise InvalidInput(f"{plain} is a version of another dataset than {name}", kind="other-dataset", hint=f"Name one of {name}'s.")
             return found
-        if tip(self._site, name, plain) is not None:
-            return self._tip_version(name, plain)
-        return self._datasets.get(f"data:{name}@{plain}")
+        if names_version(plain):
+            return self._datasets.get(f"data:{name}@{plain}")
+        return self._tip_version(name, plain)
 
     def _tip_version(self, name: str, line: str) -> DatasetVersion:
         """The newest version of a line. Raises NotFound kind ``deleted``: a deleted one is to be brought back before anything is made of it."""

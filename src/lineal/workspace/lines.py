@@ -14,7 +14,7 @@ MAIN_LINES, BRANCHES, CLOSED, REMOTES = "datasets/", "branches/", "closed/", "re
 """Prefixes of refs. A closed one keeps what a deleted branch alone had; a remote's says where that remote was when it was last seen."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
-_A_VERSION = re.compile(r"(\d+|[0-9a-f]{4,64}|latest)\Z")
+_A_VERSION = re.compile(r"(\d+|~?(blake3:)?[0-9a-f]{4,64})\Z")
 
 
 def checked_branch(text: str) -> str:
@@ -27,9 +27,14 @@ def checked_branch(text: str) -> str:
         raise InvalidInput(
             f"{text!r} cannot be a branch's name", kind="bad-name", hint="Use letters, digits and . _ - (at most 100, a letter or digit first)."
         )
-    if _A_VERSION.match(text) or text == MAIN:
+    if names_version(text) or text in {MAIN, "latest"}:
         raise InvalidInput(f"a branch cannot be called {text!r}: that names a version already", kind="bad-name", hint="Give it another name.")
     return text
+
+
+def names_version(text: str) -> bool:
+    """Whether a text behind ``name@`` is a number or the beginning of a commit, and so no branch."""
+    return _A_VERSION.match(text) is not None
 
 
 def line_ref(name: str, branch: str) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lineal.errors import Conflict as ConflictError
-from lineal.errors import InvalidState
+from lineal.errors import Conflict, InvalidState
 from lineal.records.dataset import DatasetVersion, PathChange, PathConflict, TreeEntry
 from lineal.records.digest import Digest, short
 from lineal.records.history import merge_bases
-from lineal.records.merging import BOTH, Conflict, Merge, Overlay, Pair, differing, merge_trees, virtual_base
+from lineal.records.merging import BOTH, EntryConflict, Merge, Overlay, Pair, differing, merge_trees, virtual_base
 from lineal.store.repository import Repository
 from lineal.workspace.comparing import change_of, table_rows
 from lineal.workspace.facts import text_of
@@ -104,7 +103,7 @@ def _combine_files(store: Repository, base: Side, ours: DatasetVersion, theirs: 
     sides = [[(before, side)] if side != before else [] for side in (mine, yours)]
     merge = merge_trees(*sides, trees=(_StoredTree(store, None), _StoredTree(store, None)), label=label, keep=keep)
     if merge.conflicts and keep == BOTH:
-        raise ConflictError(
+        raise Conflict(
             f"both sides changed {text_of(name)}, and {ours.name} is that one file",
             kind="merge-conflict",
             hint="Take one of them with --keep ours or --keep theirs; the other stays a version of its own.",
@@ -159,7 +158,7 @@ def _only(store: Repository, root: Digest) -> TreeEntry:
     return next(store.entries(root, limit=1))
 
 
-def _told(site: Site, conflicts: Iterable[Conflict]) -> tuple[PathConflict, ...]:
+def _told(site: Site, conflicts: Iterable[EntryConflict]) -> tuple[PathConflict, ...]:
     """Conflicts for the record; the first tables that both sides have say how many rows differ."""
     told: list[PathConflict] = []
     tables = 0

@@ -9,6 +9,7 @@ import click
 
 from lineal.errors import Conflict, Integrity, NotFound
 from lineal.interfaces.cli.collection_view import show_collection, span
+from lineal.interfaces.cli.branching import branch, merge, revert
 from lineal.interfaces.cli.dataset_view import show_changes, show_diff, version_facts
 from lineal.interfaces.cli.failure import end_with
 from lineal.interfaces.cli.mounts import mount, mounts, unmount
@@ -16,12 +17,12 @@ from lineal.interfaces.cli.output import add_row, facts, now_us, print_document,
 from lineal.interfaces.cli.progress import progress
 from lineal.interfaces.cli.references import reference_argument
 from lineal.interfaces.cli.session import json_option, up_to_date, workspace
-from lineal.interfaces.cli.wording import ago, count, short_id, size, visible
+from lineal.interfaces.cli.wording import ago, count, size, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, VerifyReport
+    from lineal.records.dataset import Dataset, DatasetStatus, VerifyReport
     from lineal.workspace.interface import Workspace
 
 
@@ -30,18 +31,19 @@ def data() -> None:
     """Version data: add it, look at it, bring it back."""
 
 
-for _command in (mount, unmount, mounts):
+for _command in (branch, merge, revert, mount, unmount, mounts):
     data.add_command(_command)
 
 
 @data.command()
 @click.argument("path", type=click.Path(path_type=Path, readable=False))
 @click.option("--name", default="", help="The dataset's name; made from the path unless given.")
+@click.option("--branch", default="", help="The branch that gets it; the working copy's unless given.")
 @click.option("-m", "--message", default="", help="What this version is.")
 @click.option("--md5", is_flag=True, help="Record MD5 of every file, too.")
 @click.option("--source", metavar="URL", default="", help="Where the data comes from.")
 @json_option
-def add(*, path: Path, name: str, message: str, md5: bool, source: str, as_json: bool) -> None:
+def add(*, path: Path, name: str, branch: str, message: str, md5: bool, source: str, as_json: bool) -> None:
     """Add a file or a folder as the next version of a dataset; nothing is written twice.
 
     Where nothing has changed since the latest version, that one is given. A file .linealignore in the folder says what to leave out, in
@@ -49,7 +51,7 @@ def add(*, path: Path, name: str, message: str, md5: bool, source: str, as_json:
     """
     began = now_us()
     with progress() as report:
-        version = workspace().datasets.add(path, name=name, message=message, md5=md5, source=source, progress=report)
+        version = workspace().datasets.add(path, name=name, branch=branch, message=message, md5=md5, source=source, progress=report)
     if as_json:
         from lineal.records.documents import document
 
@@ -101,6 +103,8 @@ def status(*, name: str, as_json: bool) -> None:
         what_next("lineal data add PATH")
     for item in found:
         show(styled(visible(item.path), "bold").append(f"  {_status_words(item)}", style="green" if item.clean else "yellow"))
+        if item.base and not item.clean:
+            show(styled(f"  it was {visible(item.base)} when it was added or checked out last", "dim"))
         show_changes(item.changes)
 
 
@@ -109,14 +113,18 @@ def _status_words(item: DatasetStatus) -> str:
     if "://" in item.path:
         return f"tracked as {latest}, {item.tracked}; ask the source with: lineal data verify {latest}"
     words = "as it is in" if item.clean else "differs from"
-    return f"{words} {latest}" + (f", {item.tracked}" if item.tracked else "")
+    line = f" on {visible(item.branch)}" if item.branch != "main" else ""
+    return f"{words} {latest}{line}" + (f", {item.tracked}" if item.tracked else "")
 
 
 @data.command()
 @click.argument("name", required=False, default="")
 @json_option
 def log(*, name: str, as_json: bool) -> None:
-    """List a dataset's versions, newest first, or every dataset."""
+    """List a dataset's versions, newest first, or every dataset.
+
+    Where versions lie on several branches, their lines are drawn; * marks the branch that the working copy is on.
+    """
     space = up_to_date()
     if not name:
         _list(space.datasets.list(), as_json=as_json)
@@ -125,18 +133,9 @@ def log(*, name: str, as_json: bool) -> None:
     if as_json:
         print_document([{**_document(version), "version": version.number, "reference": version.reference} for version in versions])
         return
-    made = table("Version", "Added", "By", "Files", "Size", "New", "Commit", "Message", right=["Files", "Size", "New"])
-    for version in versions:
-        when = ago(version.created_at, now_us())
-        sizes = [f"{version.files:,}", size(version.size), size(version.stored_bytes)]
-        cells = [visible(version.reference), when, visible(version.author), *sizes, short_id(version.commit), _note(version)]
-        add_row(made, cells, style="dim strike" if version.deleted_at else "")
-    show(made)
+    from lineal.interfaces.cli.branch_view import show_log
 
-
-def _note(version: DatasetVersion) -> str:
-    label = str(version.tracked.get("label", ""))
-    return "  ".join(part for part in (f"[{label}]" if label else "", visible(version.message)) if part)
+    show_log(versions, space.branches.list(name))
 
 
 def _document(value: object) -> dict[str, object]:
@@ -181,16 +180,17 @@ def _ends(space: Workspace, before: str, after: str) -> tuple[str, str]:
     if after:
         return before, after
     name, at, _version = before.removeprefix("data:").partition("@")
-    numbers = sorted((version for version in space.datasets.versions(name) if not version.deleted_at), key=lambda version: version.number)
+    latest = space.datasets.get(f"data:{name}")
     if at:
-        return before, f"data:{numbers[-1].reference}"
-    if len(numbers) < 2:
+        return before, f"data:{latest.reference}"
+    earlier = [version for version in space.datasets.versions(name) if version.commit in latest.parents[:1]]
+    if not earlier:
         raise NotFound(
             f"{name} has only one version to compare",
             kind="nothing-to-compare",
             hint=f"Add another with: lineal data add, or see: lineal data status {name}",
         )
-    return f"data:{numbers[-2].reference}", f"data:{numbers[-1].reference}"
+    return f"data:{earlier[0].reference}", f"data:{latest.reference}"
 
 
 @data.command()
@@ -198,7 +198,10 @@ def _ends(space: Workspace, before: str, after: str) -> tuple[str, str]:
 @click.argument("target", required=False, type=click.Path(path_type=Path, readable=False))
 @json_option
 def checkout(*, ref: str, target: Path | None, as_json: bool) -> None:
-    """Write a version's files to TARGET, or back to where the dataset lies."""
+    """Write a version's files to TARGET, or back to where the dataset lies.
+
+    Back where it lies, NAME@BRANCH puts the working copy on that branch, and NAME alone on the main line; add goes on there.
+    """
     with progress() as report:
         written = workspace().datasets.checkout(ref, target, progress=report)
     if as_json:
