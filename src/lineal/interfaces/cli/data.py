@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lineal.errors import Conflict, Integrity, NotFound
-from lineal.interfaces.cli.collection_view import show_collection, span
 from lineal.interfaces.cli.branching import branch, merge, revert
+from lineal.interfaces.cli.collection_view import show_collection, span
 from lineal.interfaces.cli.dataset_view import show_changes, show_diff, version_facts
 from lineal.interfaces.cli.failure import end_with
 from lineal.interfaces.cli.mounts import mount, mounts, unmount
