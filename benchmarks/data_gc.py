@@ -24,9 +24,9 @@ from lineal.store.packs import CHUNK, PackBuilder, pack_key
 from lineal.store.repository import Repository
 from lineal.workspace.project import find_project
 
-CHUNKS = scaled(10_000_000, least=10_000)
-A_FILE = 10_000
-"""Chunks of one file, which would have 640 MB if they were as large as usual."""
+CHUNKS = scaled(10_000_000, least=1000)
+A_FILE = 10
+"""Chunks of one file, which would have 640 KB if they were as large as usual: a million files of a list each."""
 A_PACK = 500_000
 NEEDED = 0.8
 SECONDS = "CPU s"
@@ -119,7 +119,7 @@ def _write_file(packing: _Packing, number: int) -> TreeEntry:
     content._put_list(packing, identity, parts)  # type: ignore[arg-type] # noqa: SLF001 - cutting is the only thing that is not as it always is
     if packing.full:
         packing.finish()
-    return TreeEntry(path=b"%04d.bin" % number, mode="file", size=8 * A_FILE, digest=blake3_digest(identity))
+    return TreeEntry(path=b"%04d/%04d.bin" % divmod(number, 1000), mode="file", size=8 * A_FILE, digest=blake3_digest(identity))
 
 
 def _chunks(number: int) -> Iterator[bytes]:
