@@ -116,7 +116,7 @@ def _row(work: str, found: FirstByte, limit: int | None) -> Row:
 
 
 def _absent(work: str) -> Row:
-    return Row(work=f"{work} of {FILES:,} files", unit="requests", ours=None, goal="≤ 10, no listing", met=False, note="not there yet")
+    return Row(work=f"{work} of {FILES:,} files", unit="requests", ours=None, goal="≤ 10, no listing", met=False, note="did not run")
 
 
 def _read_address(tool: Tool, names: dict[str, str], path: str) -> float:

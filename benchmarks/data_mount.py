@@ -132,7 +132,7 @@ def _through_restic(tool: Tool, amount: str) -> Cost:
 def _through_mount(tool: Tool, command: Command, place: Path, path: Path, amount: str) -> Cost:
     with mounted(command, place, folder=tool.folder, environment=tool.environment) as mount:
         read = run_command(_reader(place / path, amount), tool.folder, {})
-    return Cost(wall=mount.ready + read.wall, cpu=mount.cpu + read.cpu, peak=mount.peak, grown=0)
+    return Cost(wall=mount.ready + read.wall, cpu=mount.cpu + read.cpu, peak=read.peak, grown=0)
 
 
 def _reader(path: Path, amount: str) -> Sequence[str]:

@@ -88,7 +88,7 @@ def _requests(work: str, transfers: Mapping[str, Transfer], *, goal: Goal | None
     figures = {name: float(transfer.requests.total()) for name, transfer in transfers.items()}
     ours = figures.pop(OURS, None)
     listed = sum(transfers[OURS].requests[kind] for kind in LISTINGS) if OURS in transfers else 0
-    note = f"{_of(transfers)}; {listed} listings" if ours is not None else "not there yet"
+    note = f"{_of(transfers)}; {listed} listings" if ours is not None else "did not run"
     words, met = ("", None) if goal is None else (goal.words, goal.met(ours, figures))
     return Row(work=work, unit="requests", ours=ours, peers=figures, goal=words, met=met, note=note)
 

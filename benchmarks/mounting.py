@@ -11,18 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.tools import NO_SUCH_COMMAND, Command, CommandFailed, NotThere
+from benchmarks.tools import Command, CommandFailed
 
 READY_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class Mount:
-    """How many seconds it took until it answered; and once it has ended, the CPU seconds and bytes of memory of the process that served it."""
+    """How many seconds it took until it answered; and once it has ended, the CPU seconds of the process that served it."""
 
     ready: float = 0.0
     cpu: float = 0.0
-    peak: int = 0
 
 
 @contextmanager
@@ -30,7 +29,7 @@ def mounted(command: Command, place: Path, *, folder: Path, environment: Mapping
     """Mounts at ``place`` for the block.
 
     Raises:
-        CommandFailed: NotThere, if there is no such command.
+        CommandFailed: if it ends before it answers.
     """
     place.mkdir(exist_ok=True)
     mount = Mount()
@@ -44,8 +43,7 @@ def mounted(command: Command, place: Path, *, folder: Path, environment: Mapping
                 if process.poll() is not None or time.perf_counter() - began > READY_SECONDS:
                     said.seek(0)
                     words = said.read()[-600:].decode(errors="replace").strip()
-                    kind = NotThere if process.returncode == NO_SUCH_COMMAND else CommandFailed
-                    raise kind(f"{' '.join(command[-4:])}: {words}")
+                    raise CommandFailed(f"{' '.join(command[-4:])}: {words}")
                 time.sleep(0.002)
             mount.ready = time.perf_counter() - began
             yield mount
@@ -54,4 +52,4 @@ def mounted(command: Command, place: Path, *, folder: Path, environment: Mapping
                 subprocess.run(("fusermount", "-u", str(place)), check=False)
                 _pid, status, usage = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
-                mount.cpu, mount.peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+                mount.cpu = usage.ru_utime + usage.ru_stime

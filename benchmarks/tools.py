@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,11 +21,19 @@ DVC_REQUIREMENTS = ("dvc==3.67.1",)
 DVC_S3_REQUIREMENTS = ("dvc[s3]==3.67.1",)
 OXEN_REQUIREMENTS = ("oxenai==0.65.1",)
 LINEAL = (sys.executable, "-m", "lineal.main")
-NO_SUCH_COMMAND = 2
-"""What click exits with where a command or option is not known."""
-
 Command = Sequence[str]
 Works = Mapping[str, Sequence[Command]]
+
+RUNNER = """
+import json, os, subprocess, sys, time
+result, command = int(sys.argv[1]), sys.argv[2:]
+started = time.perf_counter()
+process = subprocess.Popen(command)
+_pid, status, usage = os.wait4(process.pid, 0)
+wall = time.perf_counter() - started
+os.write(result, json.dumps([wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, os.waitstatus_to_exitcode(status)]).encode())
+"""
+"""Runs a command from a small process: Linux counts the memory of the one that started it as the new one's, until that has more."""
 
 OXEN_PROGRAM = """
 import sys
@@ -54,11 +62,7 @@ elif work == "forth":
 
 
 class CommandFailed(Exception):
-    """A command ended otherwise than well."""
-
-
-class NotThere(CommandFailed):
-    """The command does not exist."""
+    """A command ended otherwise than well, or there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +99,10 @@ class Tool:
         """Does a piece of work to its end. What earlier ones left for the disk to write is written first.
 
         Raises:
-            CommandFailed: NotThere, if there is no such command.
+            CommandFailed: also if there is no such command.
         """
         if work not in self.works:
-            raise NotThere(f"{self.name} has no way to {work}")
+            raise CommandFailed(f"{self.name} has no way to {work}")
         before = self.stored()
         os.sync()
         costs = [run_command(command, self.folder, self.environment) for command in self.works[work]]
@@ -114,18 +118,17 @@ class Tool:
 def run_command(command: Command, folder: Path, environment: Mapping[str, str]) -> Cost:
     """Runs a command; CPU counts its threads, and its children that it waited for."""
     names = {**os.environ, **environment}
-    with tempfile.TemporaryFile() as said:
-        started = time.perf_counter()
-        with subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, env=names) as process:
-            _pid, status, usage = os.wait4(process.pid, 0)
-            wall = time.perf_counter() - started
-            process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as found:
+        os.set_inheritable(found.fileno(), True)
+        runner = (sys.executable, "-I", "-S", "-c", RUNNER, str(found.fileno()), *command)
+        subprocess.run(runner, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, env=names, check=True, close_fds=False)
+        found.seek(0)
+        wall, cpu, peak, exit_code = json.loads(found.read())
+        if exit_code:
             said.seek(0)
             words = said.read()[-600:].decode(errors="replace").strip()
-            kind = NotThere if process.returncode == NO_SUCH_COMMAND and "Usage" in words else CommandFailed
-            raise kind(f"{' '.join(command[-3:])[-100:]}: exit {process.returncode}: {words}")
-    return Cost(wall=wall, cpu=usage.ru_utime + usage.ru_stime, peak=usage.ru_maxrss * 1024, grown=0)
+            raise CommandFailed(f"{' '.join(command[-3:])[-100:]}: exit {exit_code}: {words}")
+    return Cost(wall=wall, cpu=cpu, peak=peak * 1024, grown=0)
 
 
 def in_turn(tools: Sequence[Tool], work: str, *, rounds: int = 1, before: Callable[[Tool, int], object] | None = None) -> dict[str, Cost]:
@@ -166,7 +169,7 @@ def compared(work: str, unit: str, costs: Mapping[str, Cost], figure: Callable[[
     ours = figures.pop(OURS, None)
     words, met = ("", None) if goal is None else (goal.words, goal.met(ours, figures))
     if ours is None:
-        note = "; ".join(filter(None, ("not there yet", note)))
+        note = "; ".join(filter(None, ("did not run", note)))
     return Row(work=work, unit=unit, ours=ours, peers=figures, goal=words, met=met, note=note)
 
 
