@@ -7,12 +7,15 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lineal.capture.identity import process_identity
 from lineal.errors import LinealError, Unavailable
 from lineal.records.mount import Mount
+from lineal.workspace.mount_reads import MountReads
 from lineal.workspace.mounts import end_mount, log_path, note_mount
 
 if TYPE_CHECKING:
@@ -53,9 +56,9 @@ def _serve(site: Site, view: VersionView, identity: str, facts: dict[str, Any]) 
         process=process_identity(),
         made_folder=facts["made"],
     )
-    note_mount(site, mount)
+    answering = operations(view, identity=identity, opened=MountReads(site.layout.journals, identity).opened, ready=partial(_note, site, mount))
     try:
-        fuse(operations(view, identity=identity), facts["folder"], foreground=True, fsname=f"lineal:{version.reference}", **OPTIONS)
+        fuse(answering, facts["folder"], foreground=True, fsname=f"lineal:{version.reference}", **OPTIONS)
     except RuntimeError as error:  # what libfuse said is in the log
         raise Unavailable(
             f"{version.reference} could not be mounted at {facts['folder']}", kind="mount-failed", hint=f"See {log_path(site, identity)}"
@@ -65,6 +68,15 @@ def _serve(site: Site, view: VersionView, identity: str, facts: dict[str, Any]) 
         if mount.made_folder:
             with suppress(OSError):  # somebody was faster, or put something into it
                 os.rmdir(mount.folder)
+
+
+def _note(site: Site, mount: Mount) -> None:
+    """Notes the mount once it answers: not before, because its device is known only then."""
+    try:
+        device = os.stat(mount.folder).st_dev
+    except OSError:  # it was taken away at once
+        return
+    note_mount(site, replace(mount, device=device))
 
 
 def _load() -> tuple[Any, Any]:

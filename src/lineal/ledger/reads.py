@@ -33,6 +33,7 @@ class UrlRead:
 
     Attributes:
         commit: of a ``lineal://`` address the commit that was read, where it is known.
+        through: the folder of the mount that it was read through, or empty.
     """
 
     url: str
@@ -41,6 +42,7 @@ class UrlRead:
     role_origin: str = "declared"
     declared: bool = False
     commit: str = ""
+    through: str = ""
 
 
 def tie_reads(ties: Ties, reads: Sequence[UrlRead]) -> list[str]:
@@ -87,8 +89,16 @@ def _address_fact(read: UrlRead, name: str, path: bytes, entry: TreeEntry | None
         role=read.role,
         role_origin=read.role_origin,
         declared=read.declared,
-        note="" if digest is not None else "a folder of the version",
+        note=", ".join(_notes(read, digest)),
+        told={"through": read.through} if read.through else {},
     )
+
+
+def _notes(read: UrlRead, digest: Digest | None) -> Iterator[str]:
+    if digest is None:
+        yield "a folder of the version"
+    if read.through:
+        yield f"through the mount at {read.through}"
 
 
 def _entry_at(ties: Ties, root: Digest, path: bytes) -> TreeEntry | None:

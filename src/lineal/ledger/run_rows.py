@@ -155,6 +155,7 @@ def _use(row: RowMapping) -> FileUse:
         dataset=_reference(row),
         occurrence=row["id"],
         note=detail.get("note", ""),
+        through=detail.get("told", {}).get("through", ""),
     )
 
 

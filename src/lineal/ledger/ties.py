@@ -253,6 +253,7 @@ def _whole(holder: Holder, facts: Sequence[FileFact], digest: Digest) -> FileFac
 
 def _whole_folder(root: str, path: bytes, facts: Sequence[FileFact], digest: Digest) -> FileFact:
     roles = {fact.role for fact in facts}
+    through = {str(fact.told.get("through", "")) for fact in facts}
     return FileFact(
         root=root,
         path=path,
@@ -264,6 +265,7 @@ def _whole_folder(root: str, path: bytes, facts: Sequence[FileFact], digest: Dig
         declared=any(fact.declared for fact in facts),
         restorable=all(fact.restorable for fact in facts),
         note=f"{len(facts)} files",
+        told={"through": through.pop()} if len(through) == 1 and "" not in through else {},
     )
 
 

@@ -18,6 +18,7 @@ class Mount:
         reference: such as ``flights@3``; commit, digest: which version that is, and the root of its tree.
         folder: absolute path of the mount point, bytes that are not UTF-8 as surrogates.
         process: what names the process that serves it; empty while it is starting.
+        device: the number by which the system tells its files from others' (``st_dev``) while it is there; 0 where that is not known.
         made_folder: whether the folder was made for it, and goes with it.
         started_at, ended_at: microseconds UTC; ``ended_at`` is None while it is there.
         lost: whether its process died without taking it away.
@@ -30,6 +31,7 @@ class Mount:
     folder: str
     started_at: int
     process: Mapping[str, Any] = field(default_factory=dict)
+    device: int = 0
     made_folder: bool = False
     ended_at: int | None = None
     lost: bool = False

@@ -66,6 +66,7 @@ class FileUse:
         restorable: whether its bytes can be had again from the store or a dataset.
         dataset: the dataset version it lies in, such as ``flights@1``, or empty.
         occurrence: the id of its node in the graph.
+        through: the folder of the mounted version that it was read through, or empty.
     """
 
     path: str
@@ -80,6 +81,7 @@ class FileUse:
     dataset: str = ""
     occurrence: str = ""
     note: str = ""
+    through: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from lineal.records import journal
 from lineal.records.redaction import Redactor
 from lineal.records.run import Capture, Code
 from lineal.store.sources.places import TrackedFolders
+from lineal.workspace.mount_reads import take_mounted
 from lineal.workspace.recording import DIFF, add_context, artifacts_folder, home, mount_namespace, process_redactor, read_context
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def _collect(site: Site, folder: Path, writer: JournalWriter, *, deadline: float
         largest=int(site.settings.get("capture.max_file_bytes", 1_000_000_000)),
         reachable=context.get("mounts", "") == mount_namespace(),
     )
+    for fields in take_mounted(site, folder, seen):
+        writer.append(journal.READ, **fields)
     items = plan_items(seen, place)
     todo = [item for item in items if item.key not in seen.done]
     tracked = TrackedFolders.of(site.layout.state, site.store)

@@ -47,11 +47,11 @@ def url_outputs(entries: Iterable[Mapping[str, Any]]) -> list[FileFact]:
     return list(found.values())
 
 
-_UNKNOWN = ("", "", "", "", None)
+_UNKNOWN = ("", "", "", "", "", None)
 
 
 def _state(read: UrlRead) -> tuple[Any, ...]:
-    return read.commit, read.facts.version, read.facts.etag, read.facts.md5, None if read.facts.etag else read.facts.modified
+    return read.commit, read.through, read.facts.version, read.facts.etag, read.facts.md5, None if read.facts.etag else read.facts.modified
 
 
 def _read(entry: Mapping[str, Any]) -> UrlRead:
@@ -63,6 +63,7 @@ def _read(entry: Mapping[str, Any]) -> UrlRead:
         role_origin="declared" if role else "guessed",
         declared=bool(entry.get("declared")),
         commit=str(facts.get("commit") or ""),
+        through=str(facts.get("through") or ""),
     )
 
 

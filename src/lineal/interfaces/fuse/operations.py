@@ -12,7 +12,7 @@ import logging
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -50,14 +50,18 @@ class Operations(mfusepy.Operations):  # type: ignore[misc] # mfusepy has no typ
 
     Args:
         identity: the mount's id, which tells it apart from any other that may lie at the same place.
+        opened: is told of each file that is opened, and of the thread that opens it.
+        ready: is called in a thread of its own once the mount answers.
     """
 
     use_ns = True
     flag_nopath = flag_nullpath_ok = True
 
-    def __init__(self, view: VersionView, *, identity: str) -> None:
+    def __init__(self, view: VersionView, *, identity: str, opened: Callable[[int, bytes], None], ready: Callable[[], None]) -> None:
         self._view = view
         self._identity = identity
+        self._opened = opened
+        self._ready = ready
         self._owner = {"st_uid": os.getuid(), "st_gid": os.getgid()}
         self._time = view.version.created_at * _NANOSECONDS
         self._handles: dict[int, _Handle] = {}
@@ -72,6 +76,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc] # mfusepy has no typ
             config.kernel_cache = 1
             config.use_ino = 1
             config.nullpath_ok = 1
+        threading.Thread(target=self._ready, name="lineal-ready", daemon=True).start()  # what it asks the mount is answered when this returns
 
     def getattr(self, path: str | None, fh: int | None = None) -> dict[str, Any]:
         """The facts of stat(2)."""
@@ -106,6 +111,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc] # mfusepy has no typ
         entry = self._entry(path)
         with _answered():
             handle = _Handle(entry, self._view.reader(entry))
+        self._opened(mfusepy.fuse_get_context()[2], entry.path)
         number = next(self._next)
         self._handles[number] = handle
         return number

@@ -78,6 +78,7 @@ class Watcher:
         self._root = os.fsencode(root).rstrip(b"/") + b"/"
         self._hidden = os.fsencode(home).rstrip(b"/") + b"/." if home else b"\0"
         self._ignored = _ignored_folders(self._folder)
+        self._mounted = _mounted_versions()
         self._read: set[bytes] = set()
         self._written: set[bytes] = set()
         self._spawned: set[str] = set()
@@ -257,6 +258,8 @@ class Watcher:
 
     def counts(self, path: bytes) -> bool:
         """Whether a file may matter: not the interpreter's or the system's own, not ours, not a temporary one."""
+        if self._mounted and path.startswith(self._mounted):
+            return True
         if path.startswith(self._root):
             inside = path[len(self._root) - 1 :]
             return not path.startswith(self._ignored[0]) and not any(part in inside for part in _PRIVATE_PARTS)
@@ -448,6 +451,16 @@ def _ignored_folders(journals: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, .
     temporary = {os.environ.get(name, "") for name in ("TMPDIR", "TEMP", "TMP")} | {"/tmp", "/var/tmp", "/private/tmp", "/private/var/folders"}  # noqa: S108
     outside = [os.fsencode(folder).rstrip(b"/") + b"/" for folder in temporary if folder]
     return tuple(inside), (*inside, *outside, *_SYSTEM)
+
+
+def _mounted_versions() -> tuple[bytes, ...]:
+    """Where dataset versions are mounted: their files count wherever that is, also among temporary ones."""
+    try:
+        with open("/proc/self/mounts", "rb") as mounts:
+            lines = [line.split(b" ") for line in mounts]
+    except OSError:
+        return ()
+    return tuple(line[1].replace(b"\\040", b" ") + b"/" for line in lines if len(line) > 2 and line[2] == b"fuse.lineal")
 
 
 def _identity() -> dict[str, Any]:
