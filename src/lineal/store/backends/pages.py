@@ -124,10 +124,10 @@ class PageCache:
     def _kept(self) -> list[tuple[float, int, str]]:
         """Time of last use, size and path of every page, those half written included."""
         found = []
-        with suppress(OSError):
-            for folder in os.scandir(self._folder):
-                with suppress(OSError):
-                    found += [_facts(item) for item in os.scandir(folder)]
+        with suppress(OSError), os.scandir(self._folder) as folders:
+            for folder in folders:
+                with suppress(OSError), os.scandir(folder) as pages:
+                    found += [_facts(item) for item in pages]
         return found
 
 
