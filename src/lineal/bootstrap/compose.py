@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from lineal.bootstrap.settings import WORKSPACE_VARIABLE, environment, load_settings, template
-from lineal.errors import InvalidState
+from lineal.errors import InvalidInput, InvalidState, LinealError
 from lineal.ledger.mounts import MOUNTS, network_file_system
 from lineal.workspace.local import LocalWorkspace
-from lineal.workspace.project import Project, create_project, find_project
+from lineal.workspace.project import Project, create_project, find_project, load_project
 from lineal.workspace.site import Layout, Site
 
 
@@ -39,6 +39,39 @@ def create_workspace(folder: Path, *, name: str = "") -> LocalWorkspace:
     if not load_settings(folder)["ledger.url"]:
         refuse_network(folder.absolute())
     return _assemble(create_project(folder, name=name, configuration=template()))
+
+
+def clone_workspace(url: str, folder: Path | None, *, project: str = "") -> LocalWorkspace:
+    """Makes ``folder`` (one of the project's name here, unless given) a copy of a project whose datasets are in a store elsewhere, and opens it.
+
+    It is the same project: its id is the other's, and the store is its remote ``origin``. Nothing is fetched yet. A folder that is such a copy
+    already is opened again, so that a clone that died is gone on with.
+
+    Args:
+        project: name or beginning of the id, where the store has several.
+
+    Raises:
+        NotFound: kinds ``no-store unknown-project``; InvalidInput: kinds ``bad-address which-project folder-not-empty``.
+    """
+    from lineal.workspace.remotes import DEFAULT, chosen_project, read_address
+
+    address = read_address(url, base=Path.cwd())
+    identifier, name = chosen_project(address, project)
+    target = (folder or Path(name)).absolute()
+    if target.exists() and any(target.iterdir()) and not _is_copy(target, identifier):
+        raise InvalidInput(f"{target} is not empty", kind="folder-not-empty", hint="Name another folder: lineal clone URL DIR")
+    if not load_settings(target)["ledger.url"]:
+        refuse_network(target)
+    made = _assemble(create_project(target, name=name, configuration=template(), entropy=lambda _size: bytes.fromhex(identifier)))
+    made.remotes.add(DEFAULT, address.url)
+    return made
+
+
+def _is_copy(folder: Path, identifier: str) -> bool:
+    try:
+        return load_project(Layout(root=folder)).id == identifier
+    except LinealError:
+        return False
 
 
 def refuse_network(folder: Path, *, mounts: Path = MOUNTS) -> None:

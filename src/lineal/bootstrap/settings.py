@@ -97,6 +97,12 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="How long the bytes of what was deleted are kept, so that lineal undelete can bring it back.",
     ),
     Setting(
+        name="store.cache_bytes",
+        type="size",
+        default=1 << 30,
+        meaning="How much of what was read from object stores is kept on this disk, so that it is not asked for again.",
+    ),
+    Setting(
         name="runs.heartbeat_seconds",
         type="count",
         default=120,

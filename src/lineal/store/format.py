@@ -9,7 +9,9 @@ from lineal.store.backends.interface import Backend
 from lineal.store.packs import newer_format
 
 FORMAT = 1
-KEY = "format"
+FORMAT_KEY = "format"
+FORMAT_NOTE = f"format {FORMAT}"
+"""What is noted of a store far away once its format was seen: the head of its index and its files say theirs, too."""
 
 
 def check_format(backend: Backend) -> None:
@@ -19,10 +21,10 @@ def check_format(backend: Backend) -> None:
         InvalidState: kind ``newer-format``.
         Integrity: kind ``damaged-format``.
     """
-    raw = backend.fetch(KEY)
+    raw = backend.fetch(FORMAT_KEY)
     if raw is None:
         if next(backend.list("packs/"), None) is None:
-            backend.swap(KEY, msgspec.json.encode({"kind": "lineal-store", "format": FORMAT}) + b"\n", expected=None)
+            backend.swap(FORMAT_KEY, msgspec.json.encode({"kind": "lineal-store", "format": FORMAT}) + b"\n", expected=None)
             return
         raise Integrity("the store's format file is missing", kind="damaged-format", hint="Put it back from a backup.")
     try:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
 from blake3 import blake3
 
-from lineal.errors import Integrity
+from lineal.errors import Integrity, NotFound, PermissionDenied, Unavailable
 from lineal.store.backends.interface import Backend
 from lineal.store.buffers import Buffer, Buffers
 from lineal.store.index import Footer, Index
@@ -38,6 +38,8 @@ class Objects:
         self._pool: ThreadPoolExecutor | None = None
         self._pool_process = 0
         self._condemned: Buried | None = None
+        self.lender: Callable[[], Objects | None] = lambda: None
+        """Another store that has what is missing here, if there is one; asked for when something is."""
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -220,9 +222,24 @@ class Objects:
         buried = self._buried.find(key)
         if buried is not None:
             return self._read(key, *buried)
+        borrowed = self._borrowed(key)
+        if borrowed is not None:
+            return borrowed
         if tried is not None:
             raise Integrity(f"pack {tried[0]} is missing from the store", kind="missing-file", hint="See what it held with: lineal fsck")
         raise Integrity(f"blake3:{key.hex()} is not in the store", kind="missing-content", hint="See what is missing with: lineal fsck")
+
+    def _borrowed(self, key: bytes) -> tuple[int, bytes] | None:
+        """An object as a remote has it, where a partial pull left something there."""
+        try:
+            lender = self.lender()
+            return None if lender is None else lender.get(key)
+        except (Unavailable, PermissionDenied, NotFound) as error:
+            raise NotFound(
+                f"blake3:{key.hex()} was left at a remote when this was pulled, and that cannot be read now: {error.message}",
+                kind="not-fetched",
+                hint="When it can: lineal pull NAME@VERSION --prefix PATH fetches it for good.",
+            ) from error
 
     def _read(self, key: bytes, where: str, pack: str, place: Place) -> tuple[int, bytes]:
         block = self._block(where, pack, place)

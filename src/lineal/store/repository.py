@@ -11,26 +11,34 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from lineal.errors import NotFound
 from lineal.records.dataset import TreeEntry, VerifyReport
 from lineal.records.digest import Digest, blake3_digest, raw_hash
 from lineal.records.garbage import Collection
 from lineal.store import content, divergence
+from lineal.store.backends import open_backend
+from lineal.store.backends.address import FOLDER, Address
 from lineal.store.backends.folder import FolderBackend
 from lineal.store.backends.interface import Backend
 from lineal.store.commits import Commit, decode_commit, encode_commit
 from lineal.store.divergence import Need
 from lineal.store.files import StoredFile, put_file, write_file
-from lineal.store.format import check_format
+from lineal.store.format import FORMAT_KEY, FORMAT_NOTE, check_format
 from lineal.store.objects import Objects
 from lineal.store.refs import Refs
+from lineal.store.sealing import seal, unseal
 from lineal.store.status import Looked
 from lineal.store.tree import Trees
 
 if TYPE_CHECKING:
+    from lineal.store.backends.pages import PageCache
     from lineal.store.survey import Roots, Store
     from lineal.store.transfer import Carried
 
 Progress = Callable[[str, int, int], None]
+
+PROJECTS = "projects/"
+"""What people call the projects of a store, by id."""
 
 __all__ = ["Commit", "Repository", "StoredFile"]
 
@@ -60,6 +68,36 @@ class Repository:
         backend = FolderBackend(path)
         check_format(backend)
         return cls(backend, project_id)
+
+    @classmethod
+    def at(cls, address: Address, *, project_id: str, pages: PageCache | None = None) -> Repository:
+        """The store at an address, created where there is none.
+
+        Args:
+            pages: keeps what is read from afar.
+
+        Raises:
+            InvalidState: kind ``newer-format``; kind ``no-preconditions``, when it is first written to.
+        """
+        backend = open_backend(address, pages=pages)
+        if not backend.trusted(FORMAT_NOTE):
+            check_format(backend)
+            backend.trust(FORMAT_NOTE)
+        return cls(backend, project_id)
+
+    @classmethod
+    def existing(cls, address: Address, *, project_id: str, pages: PageCache | None = None) -> Repository:
+        """The store at an address that must be there.
+
+        Raises:
+            NotFound: kind ``no-store``.
+            InvalidState: kind ``newer-format``.
+        """
+        if address.scheme != FOLDER or (Path(address.path) / FORMAT_KEY).is_file():
+            backend = open_backend(address, pages=pages)
+            if backend.trusted(FORMAT_NOTE) or backend.fetch(FORMAT_KEY) is not None:
+                return cls.at(address, project_id=project_id, pages=pages)
+        raise NotFound(f"there is no store at {address.place}", kind="no-store", hint="Correct the address, or push something there first.")
 
     @staticmethod
     def mend_index(path: Path) -> int:
@@ -244,6 +282,55 @@ class Repository:
                 yield from divergence.needs_of(self._objects, (identity, commit), bases, wanted)
 
         return carry(self._objects, target._objects, needs(), step=step)
+
+    def send_contents(
+        self,
+        root: Digest,
+        target: Repository,
+        *,
+        wanted: Callable[[bytes], bool],
+        step: Callable[[int, int], object] = lambda _done, _total: None,
+    ) -> Carried:
+        """Brings contents of a tree that another store has to it, as far as it lacks them."""
+        from lineal.store.transfer import carry
+
+        entries = (entry for entry in target.entries(root) if wanted(entry.path) and entry.digest.startswith("blake3:"))
+        needs = (divergence.Content(raw_hash(entry.digest), entry.size, None) for entry in entries)
+        return carry(self._objects, target._objects, needs, step=step)
+
+    def introduce(self, name: str) -> None:
+        """Says what people call the project, for whoever finds its refs in the store."""
+        key = PROJECTS + self._project
+        if self._backend.fetch(key) is None:
+            self._backend.swap(key, seal(name.encode()), expected=None)
+
+    def projects(self) -> dict[str, str]:
+        """The projects that have refs in the store, and what they are called, as far as they said."""
+        found = dict.fromkeys(key.split("/")[1] for key in self._backend.list("refs/"))
+        return {project: self._name_of(project) for project in found}
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made of an object store; 0 for a folder."""
+        return self._backend.request_count()
+
+    def borrow(self, lender: Callable[[], Repository | None]) -> None:
+        """Reads what is missing here from another store, which is opened when that first happens."""
+
+        def objects() -> Objects | None:
+            found = lender()
+            return None if found is None else found.objects
+
+        self._objects.lender = objects
+
+    @property
+    def objects(self) -> Objects:
+        """The objects behind it, for another store that borrows from this one."""
+        return self._objects
+
+    def _name_of(self, project: str) -> str:
+        sealed = self._backend.fetch(PROJECTS + project)
+        return "" if sealed is None else unseal(sealed, name=f"the name of project {project}", kind="damaged-ref").decode()
 
     def verify(self, progress: Progress | None = None, *, names: Mapping[Digest, str] | None = None) -> VerifyReport:
         """Reads every pack, the index and everything that refs lead to, and says what is damaged or missing.

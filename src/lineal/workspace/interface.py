@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lineal.records.model import Model, ModelVersion
     from lineal.records.monitor import MonitorReport
     from lineal.records.mount import Mount
+    from lineal.records.remote import Remote, Transfer
     from lineal.records.run import Run, RunPage, Series
     from lineal.records.verdict import Reproduction
 
@@ -224,6 +225,19 @@ class Branches(Protocol):
         """Makes a new version without what one version changed."""
 
 
+class Remotes(Protocol):
+    """Stores elsewhere that datasets go to and come from."""
+
+    def list(self) -> Sequence[Remote]: ...
+    def add(self, name: str, url: str) -> Remote: ...
+    def remove(self, name: str) -> Remote: ...
+    def push(self, names: Sequence[str] = (), *, remote: str = "", only: Sequence[str] | None = None, progress: Progress = silent) -> Transfer:
+        """Brings datasets there. ``only`` are prefixes of paths; where given, contents below them travel and nothing else changes there."""
+
+    def pull(self, names: Sequence[str] = (), *, remote: str = "", only: Sequence[str] | None = None, progress: Progress = silent) -> Transfer:
+        """Brings datasets here. ``only`` are prefixes of paths; contents that are not below them are read from there when they are wanted."""
+
+
 class Lineage(Protocol):
     """Where things came from, what came of them, and what may go."""
 
@@ -315,6 +329,8 @@ class Workspace(Protocol):
     def datasets(self) -> Datasets: ...
     @property
     def branches(self) -> Branches: ...
+    @property
+    def remotes(self) -> Remotes: ...
     @property
     def lineage(self) -> Lineage: ...
     @property

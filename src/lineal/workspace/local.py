@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lineal.records.graph import Node
-    from lineal.workspace.interface import Audit, Branches, Lineage, Monitors, Runs
+    from lineal.workspace.interface import Audit, Branches, Lineage, Monitors, Remotes, Runs
     from lineal.workspace.registry import LocalModels
     from lineal.workspace.shipping import LocalDeployments
     from lineal.workspace.site import Site
@@ -57,6 +57,13 @@ class LocalWorkspace:
         from lineal.workspace.versioning import LocalDatasets
 
         return LocalDatasets(self._site)
+
+    @cached_property
+    def remotes(self) -> Remotes:
+        """Stores elsewhere."""
+        from lineal.workspace.remoting import LocalRemotes
+
+        return LocalRemotes(self._site, self.datasets)
 
     @cached_property
     def lineage(self) -> Lineage:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from lineal.ledger.database import Ledger
+    from lineal.store.backends.pages import PageCache
     from lineal.store.repository import Repository
 
 P = ParamSpec("P")
@@ -197,7 +198,26 @@ class Site:
         """The bytes."""
         from lineal.store.repository import Repository
 
-        return Repository.open(self.layout.store, project_id=self.project_id)
+        opened = Repository.open(self.layout.store, project_id=self.project_id)
+        opened.borrow(lambda: self._lender)
+        return opened
+
+    @cached_property
+    def pages(self) -> PageCache:
+        """Parts of far away files that were read before."""
+        from lineal.store.backends.pages import PageCache
+
+        return PageCache(self.layout.state / "cache", self.settings.get("store.cache_bytes", 1 << 30))
+
+    @cached_property
+    def _lender(self) -> Repository | None:
+        """The remote that has what a partial pull left there, if there was one."""
+        from lineal.store.repository import Repository
+        from lineal.workspace.remotes import address_of, lenders
+
+        for remote in lenders(self):
+            return Repository.existing(address_of(remote, self), project_id=self.project_id, pages=self.pages)
+        return None
 
     def record_event(self, connection: Connection, action: str, *, subject: str, payload: Mapping[str, Any], actor: str = "") -> None:
         """Inserts an event of this project, of now and by its user unless told otherwise, into the caller's transaction."""
@@ -215,7 +235,7 @@ class Site:
 
     def close(self) -> None:
         """Closes what was opened."""
-        for name in ("ledger", "store"):
+        for name in ("ledger", "store", "_lender"):
             part = self.__dict__.pop(name, None)
             if part is not None:
                 part.close()

@@ -6,10 +6,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
+from lineal.interfaces.cli.wording import size
 from lineal.workspace.interface import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -25,12 +30,24 @@ def progress() -> Iterator[Progress]:
 
 
 @contextmanager
-def _bars() -> Iterator[Progress]:
+def bytes_progress() -> Iterator[Progress]:
+    """Like `progress`, of work that is counted in bytes: with their rate."""
+    if sys.stderr.isatty():
+        from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+
+        with _bars(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as report:
+            yield report
+    else:
+        yield _byte_lines()
+
+
+@contextmanager
+def _bars(*measures: ProgressColumn) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), *(measures or (MofNCompleteColumn(),)), TimeElapsedColumn())
     tasks: dict[str, TaskID] = {}
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
 
@@ -40,6 +57,22 @@ def _bars() -> Iterator[Progress]:
             bars.update(tasks[what], completed=done, total=total or None)
 
         yield report
+
+
+def _byte_lines() -> Progress:
+    began = time.monotonic()
+    last = began - SECONDS_BETWEEN_LINES
+
+    def report(what: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < SECONDS_BETWEEN_LINES:
+            return
+        last = now
+        rate = f", {size(int(done / (now - began)))}/s" if done and now > began else ""
+        click.echo(f"{what}: {size(done)} of {size(total)}{rate}" if total else f"{what}: {size(done)}{rate}", err=True)
+
+    return report
 
 
 def _lines() -> Progress:

@@ -164,6 +164,17 @@ class FolderBackend:
             found = sorted(folder.iterdir()) if folder.is_dir() else []
             return tuple(note for path in found if (note := _living_note(path)) is not None)
 
+    def trusted(self, _note: str) -> bool:
+        """No: a folder is asked, which costs next to nothing."""
+        return False
+
+    def trust(self, _note: str) -> None:
+        """Notes nothing."""
+
+    def request_count(self) -> int:
+        """None."""
+        return 0
+
     @contextmanager
     def _temporary(self) -> Iterator[Path]:
         path = self._folder / _TEMPORARY / f"{os.getpid()}-{secrets.token_hex(8)}"

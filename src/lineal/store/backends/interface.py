@@ -63,3 +63,12 @@ class Backend(Protocol):
         Returns:
             Whether it was replaced; False if another writer was first.
         """
+
+    def trusted(self, note: str) -> bool:
+        """Whether something was noted of this place that would cost requests to find out again."""
+
+    def trust(self, note: str) -> None:
+        """Notes something of this place, on this machine, where that saves requests."""
+
+    def request_count(self) -> int:
+        """How many requests were made over a network."""

@@ -30,6 +30,7 @@ _DELETED = b"lineal: gone.\n"  # a value that is taken away: no store of objects
 _LONGEST_AHEAD = 32
 _PASSED_ON = 1 << 20  # whoever reads so much at once keeps it elsewhere
 _SWAPS = 8
+_KEEPS_CONDITIONS = "preconditions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +195,15 @@ class ObjectStoreBackend:
             time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - only spreads writers
         raise self._unavailable("it answers neither yes nor no to a change")
 
+    def trusted(self, note: str) -> bool:
+        """Whether something was noted of this place; see `Backend.trusted`."""
+        return self._pages is not None and self._pages.noted(f"{note} {self._address.url}")
+
+    def trust(self, note: str) -> None:
+        """Notes something of this place, beside the pages that are kept of it."""
+        if self._pages is not None:
+            self._pages.note(f"{note} {self._address.url}")
+
     def request_count(self) -> int:
         """How many requests were made."""
         return sum(self.requests.values())
@@ -233,11 +243,9 @@ class ObjectStoreBackend:
         """Probes before the first change, and notes what came out: reading needs no rights to write, and nobody pays twice."""
         if self._sound:
             return
-        note = f"preconditions {self._address.url}"
-        if self._pages is None or not self._pages.noted(note):
+        if not self.trusted(_KEEPS_CONDITIONS):
             self.probe()
-            if self._pages is not None:
-                self._pages.note(note)
+            self.trust(_KEEPS_CONDITIONS)
         self._sound = True
 
     def _refused(self, key: str, error: type[Exception], put: Callable[[], object]) -> bool:
