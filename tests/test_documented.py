@@ -13,7 +13,7 @@ import pytest
 from lineal import errors
 from lineal.bootstrap.settings import SETTINGS
 from lineal.main import COMMANDS
-from lineal.records import branching, comparison, dataset, deletion, deployment, garbage, graph, model, monitor, mount, run, verdict
+from lineal.records import branching, comparison, dataset, deletion, deployment, garbage, graph, model, monitor, mount, remote, run, verdict
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -107,6 +107,9 @@ RECORDS = [
     dataset.VersionDiff,
     dataset.PathChange,
     dataset.VerifyReport,
+    remote.Remote,
+    remote.Transfer,
+    remote.LineMove,
     garbage.Collection,
     garbage.Waiting,
     mount.Mount,

@@ -243,7 +243,7 @@ def test_remotes_are_named_listed_and_forgotten(team: Team, tmp_path: Path) -> N
     ada.remotes.add("b", "s3://bucket/p?region=eu-west-1")
     ada.remotes.add("a", "../shared")
     assert [(item.name, item.url) for item in ada.remotes.list()] == [
-        ("a", f"file://{tmp_path}/ada/../shared"),
+        ("a", f"file://{tmp_path}/shared"),
         ("b", "s3://bucket/p?region=eu-west-1"),
     ]
     with pytest.raises(InvalidInput) as several:

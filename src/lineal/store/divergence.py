@@ -76,7 +76,7 @@ def needs_of(objects: Objects, commit: tuple[Digest, Commit], bases: Sequence[by
         if isinstance(item, Structure):
             yield item
         elif wanted(item.path) and not any(_has(objects, base, item) for base in bases[1:]):
-            yield Content(raw_hash(item.digest), item.size, before)
+            yield Content(raw_hash(item.digest), 0 if item.mode == "tracked" else item.size, before)
 
 
 def keys_below(objects: Objects, need: Content) -> Iterator[bytes]:

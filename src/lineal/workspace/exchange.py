@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from lineal.errors import Conflict, NotFound
+from lineal.records.dataset import MAIN
 from lineal.records.digest import Digest
 from lineal.records.remote import AHEAD, CURRENT, DIVERGED, MOVED, NEW, PARTLY, LineMove, Remote, Transfer
 from lineal.store.repository import Commit, Repository
 from lineal.workspace import projection
 from lineal.workspace.importing import throttled
 from lineal.workspace.interface import Progress, silent
+from lineal.workspace.lines import BRANCHES, MAIN_LINES, REMOTES, line_ref
 from lineal.workspace.remotes import remote_book
 from lineal.workspace.site import Site
-
-MAIN = "main"
-MAIN_LINES, BRANCHES, REMOTES = "datasets/", "branches/", "remotes/"
 
 Wanted = Callable[[bytes], bool]
 Step = Callable[[int, int], None]
@@ -232,11 +231,6 @@ class Exchange:
         if commits:
             carried = source.send(commits, target, wanted=wanted, step=step)
             self._sum.objects, self._sum.packs, self._sum.bytes = carried.objects, carried.packs, carried.bytes
-
-
-def line_ref(name: str, branch: str) -> str:
-    """The ref of one of a dataset's lines."""
-    return MAIN_LINES + name if branch == MAIN else f"{BRANCHES}{name}/{branch}"
 
 
 def _all_lines(store: Repository, *, here: bool) -> Iterator[Line]:

@@ -16,6 +16,7 @@ from lineal.interfaces.cli.mounts import mount, mounts, unmount
 from lineal.interfaces.cli.output import add_row, facts, now_us, print_document, say, show, styled, table, what_next
 from lineal.interfaces.cli.progress import progress
 from lineal.interfaces.cli.references import reference_argument
+from lineal.interfaces.cli.remotes import pull, push
 from lineal.interfaces.cli.session import json_option, up_to_date, workspace
 from lineal.interfaces.cli.wording import ago, count, size, visible
 
@@ -31,7 +32,7 @@ def data() -> None:
     """Version data: add it, look at it, bring it back."""
 
 
-for _command in (branch, merge, revert, mount, unmount, mounts):
+for _command in (branch, merge, revert, mount, unmount, mounts, push, pull):
     data.add_command(_command)
 
 

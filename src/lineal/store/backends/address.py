@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
@@ -58,7 +59,7 @@ def parse_address(text: str, *, base: Path) -> Address:
     if "://" not in text:
         if not text.strip() or "\0" in text:
             raise InvalidInput(f"{text!r} is no address of a store", kind="bad-address", hint=_HINT)
-        return Address(scheme=FOLDER, path=str((base / Path(text).expanduser()).absolute()))
+        return Address(scheme=FOLDER, path=os.path.abspath(base / Path(text).expanduser()))
     try:
         parts = urlsplit(text)
         scheme, bucket, path = parts.scheme.lower(), parts.hostname or "", unquote(parts.path)
