@@ -144,3 +144,33 @@ def test_a_folder_is_listed_without_reading_what_its_subfolders_hold() -> None:
     assert memory.reads < 40
     assert list(trees.children(root, b"03/no")) == []
     assert list(trees.children(root, b"nothing")) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(bases, paths)
+def test_what_lies_at_a_path_is_an_entry_a_folder_or_nothing(base: dict[bytes, int], asked: bytes) -> None:
+    trees = Trees(Memory())
+    state = without_clashes({**base, b"a-b": 1, b"a/x": 1, b"a/y/z": 2, b"a0": 3, b"folder/sub/1": 0, b"folder/sub-1": 0})
+    root = build(trees, state)
+    for path in (asked, b"a", b"a/y", b"a/y/z", b"a-", b"folder", b"folder/sub", b"folder/sub-1", b"zz", *list(state)[:5]):
+        found = trees.lookup(root, path)
+        if path in state:
+            assert found == entry(path, state[path])
+        elif any(other.startswith(path + b"/") for other in state):
+            assert found is not None
+            assert (found.path, found.mode) == (path, "folder")
+        else:
+            assert found is None
+
+
+def test_looking_up_neighbours_reads_no_node_twice() -> None:
+    memory = Memory()
+    trees = Trees(memory)
+    root = trees.build(entry(b"%03d/%06d.png" % (number // 1000, number)) for number in range(40_000))
+    memory.reads = 0
+    assert trees.lookup(root, b"020") is not None
+    assert memory.reads <= 3, "the nodes above the leaves tell that there is a folder"
+    assert trees.lookup(root, b"020/020500.png") == entry(b"020/020500.png")
+    before = memory.reads
+    assert trees.lookup(root, b"020/020500.png") == entry(b"020/020500.png")
+    assert memory.reads == before <= 5

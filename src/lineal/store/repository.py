@@ -212,6 +212,10 @@ class Repository:
         found = self._trees.entries(raw_hash(root), start=start)
         return islice(_while_prefixed(found, prefix), limit)
 
+    def lookup(self, root: Digest, path: bytes) -> TreeEntry | None:
+        """What lies at a path of a tree, be it an entry or a folder that holds some. See `Trees.lookup`."""
+        return self._trees.lookup(raw_hash(root), path)
+
     def children(self, root: Digest, folder: bytes = b"", *, after: bytes = b"") -> Iterator[TreeEntry]:
         """What lies directly in a folder of a tree; what its subfolders hold is not read. See `Trees.children`."""
         return self._trees.children(raw_hash(root), folder, after=after)

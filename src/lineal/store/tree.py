@@ -20,6 +20,9 @@ from lineal.store.nodes import MODES, Item, Link, decode_node, encode_node, ends
 _BEHIND = b"0"
 """The byte that follows the slash: a folder's path with it is behind everything in the folder."""
 
+_MOST_KEPT = 256
+"""Nodes that are kept for who looks up path after path, about 60 items each."""
+
 
 class NodeStore(Protocol):
     """Where nodes are kept: contents by raw hash."""
@@ -36,6 +39,7 @@ class Trees:
 
     def __init__(self, nodes: NodeStore) -> None:
         self._nodes = nodes
+        self._looked_into: dict[bytes, tuple[Item, ...]] = {}
 
     def build(self, entries: Iterable[TreeEntry]) -> bytes:
         """The root of a tree of entries, which may come in any order."""
@@ -67,6 +71,43 @@ class Trees:
         """The entry at a path, if there is one."""
         found = next(self.entries(root, start=path), None)
         return found if found is not None and found.path == path else None
+
+    def lookup(self, root: bytes, path: bytes) -> TreeEntry | None:
+        """What lies at a path: an entry, or a folder that holds something, made up as an empty one would be.
+
+        Reads no more than the nodes on the way down, fewer where those above tell of a folder; nodes that were looked into lately are kept.
+        """
+        found = self._first(root, path)
+        if found is not None and found.path == path:
+            return found
+        if found is not None and found.path < path + b"/":  # such as a-b, which stands before what is in the folder a
+            found = self._first(root, path + b"/")
+        within = found is not None and found.path.startswith(path + b"/")
+        return TreeEntry(path=path, mode="folder", size=0, digest=EMPTY) if within else None
+
+    def _first(self, root: bytes, path: bytes) -> TreeEntry | None:
+        """The first entry from a path on, or any one below it as soon as one is known of."""
+        node, below = root, path.rstrip(b"/") + b"/"
+        while True:
+            items = self._kept(node)
+            place = bisect_left(items, path, key=item_key)
+            if place == len(items):
+                return None
+            item = items[place]
+            if isinstance(item, TreeEntry):
+                return item
+            if item.key.startswith(below):
+                return TreeEntry(path=item.key, mode="file", size=0, digest=EMPTY)
+            node = item.node
+
+    def _kept(self, node: bytes) -> tuple[Item, ...]:
+        found = self._looked_into.pop(node, None)
+        if found is None:
+            found = self.items(node)
+            for oldest in list(self._looked_into)[: max(0, len(self._looked_into) - _MOST_KEPT)]:
+                self._looked_into.pop(oldest, None)
+        self._looked_into[node] = found
+        return found
 
     def entries(self, root: bytes, *, start: bytes = b"") -> Iterator[TreeEntry]:
         """The entries from a path on, in order; reads only the nodes that hold them."""

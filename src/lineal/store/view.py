@@ -33,12 +33,7 @@ class TreeView:
 
     def entry(self, path: bytes) -> TreeEntry | None:
         """What lies at a path, links not followed; folders that hold something are found, too."""
-        if not path:
-            return _folder(path)
-        found = self._store.entry(self._root, path)
-        if found is None and next(self._store.entries(self._root, prefix=path + b"/", limit=1), None) is not None:
-            return _folder(path)
-        return found
+        return self._store.lookup(self._root, path) if path else _folder(path)
 
     def follow(self, path: bytes) -> TreeEntry | None:
         """What a path leads to, through links as far as they stay inside the tree; None where it leads nowhere or in a circle."""
@@ -84,8 +79,10 @@ class TreeView:
                 return None
             if not _step(here, part):
                 continue
-            found = self._store.entry(self._root, b"/".join(here))
-            if found is not None and found.mode == "symlink":
+            found = self.entry(b"/".join(here))
+            if found is None:
+                return None
+            if found.mode == "symlink":
                 target = self.target(found)
                 links += 1
                 if links > MOST_LINKS or target.startswith(b"/"):
