@@ -18,7 +18,7 @@ from hypothesis import settings
 settings.register_profile("lineal", deadline=None)
 settings.load_profile("lineal")
 
-pytest_plugins = ["tests.object_stores"]
+pytest_plugins = ["tests.object_stores", "tests.postgres"]
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [

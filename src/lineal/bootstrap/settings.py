@@ -77,6 +77,12 @@ SETTINGS: tuple[Setting, ...] = (
         default=30.0,
         meaning="How long lineal run waits for files to be digested after its command; what is left goes on in the background.",
     ),
+    Setting(
+        name="capture.query_keep_bytes",
+        type="size",
+        default=10_000_000,
+        meaning="Results of run.query are kept up to this size; of larger ones the digest is recorded, unless they are asked for.",
+    ),
     Setting(name="capture.variables", type="list", default=(), meaning="Environment variables to record besides the built-in list."),
     Setting(
         name="data.diff_max_bytes",

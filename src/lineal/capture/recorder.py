@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from lineal.capture.journal import JournalWriter
 from lineal.errors import InvalidInput, InvalidState
@@ -14,6 +15,10 @@ from lineal.records import journal
 from lineal.records.location import Location, is_url, local_path
 from lineal.records.model import Signature
 from lineal.records.redaction import Redactor, public_url
+from lineal.records.values import plain
+
+if TYPE_CHECKING:
+    from lineal.capture.queries import Answer
 
 T = TypeVar("T")
 
@@ -55,6 +60,7 @@ class JournalRecorder:
         save_model: writes an estimator into a folder.
         locate: the location of an absolute path, for models.
         redactor: takes secrets out of parameters, tags and notes.
+        query_keep_bytes: results of queries up to this size are kept.
         finish: called once with the exit code when the run ends in the process that began it; it writes what closes the run.
     """
 
@@ -69,6 +75,7 @@ class JournalRecorder:
         locate: Callable[[bytes], Location],
         finish: Callable[[int], None],
         redactor: Redactor | None = None,
+        query_keep_bytes: int = 10_000_000,
     ) -> None:
         self._writer = writer
         self._point = writer.point
@@ -80,6 +87,7 @@ class JournalRecorder:
         self._locate = locate
         self._finish = finish
         self._redactor = redactor or Redactor()
+        self._query_keep_bytes = query_keep_bytes
         self._pid = os.getpid()
         self._ended = False
 
@@ -164,8 +172,7 @@ class JournalRecorder:
         Raises:
             InvalidInput: kind ``bad-name``, if the name cannot name a folder; and what saving raises.
         """
-        if name in {"", ".", ".."} or name != Path(name).name or "\0" in name:
-            raise InvalidInput(f"{name!r} cannot name a model", kind="bad-name", hint="Use a name without slashes, such as delay.")
+        _check_name(name, "model")
         target = self._models / name
         target.mkdir(parents=True, exist_ok=True)
         saved = self._save_model(estimator, example, target)
@@ -173,6 +180,79 @@ class JournalRecorder:
             self._declare(os.fspath(path), "output", "model" if path == saved.path else "example")
         self._append(journal.MODEL, name=name, format=saved.format, signature=dataclasses.asdict(saved.signature), **self._places(saved))
         return estimator
+
+    def query(self, name: str, statement: Any, connection: Any, *, params: Any = None, keep: bool | None = None, role: str = "") -> Any:
+        """Asks a database and gives the rows as a pandas data frame; the statement, its parameters and the result's digest are recorded.
+
+        Args:
+            keep: whether the result itself is kept; if it is small, unless told.
+
+        Raises:
+            InvalidInput: kind ``bad-name``, ``not-a-connection`` or ``no-rows``; and what the database raises.
+        """
+        from lineal.capture import queries
+        from lineal.records.result_text import column_types
+
+        _check_name(name, "query")
+        asked = self._writer.now()
+        answer = queries.ask(statement, connection, params)
+        path = queries.free_path(self._models.parent / "queries", name)
+        largest = {None: self._query_keep_bytes, True: sys.maxsize, False: -1}[keep]
+        written = queries.write_result(answer, path, largest=largest)
+        if written.kept:
+            self._declare(os.fspath(path), "input", role)
+        where = self._locate(os.fsencode(path))
+        self._append(
+            journal.QUERY,
+            name=name,
+            text=self._redactor.text(answer.text),
+            params=plain(self._redactor.value("", _listed(params))),
+            source=self._redactor.text(answer.source),
+            brand=answer.kind,
+            asked=asked,
+            took=answer.took,
+            rows=len(answer.rows),
+            columns=[list(column) for column in column_types(answer.columns, answer.rows)],
+            digest=written.digest,
+            size=written.size,
+            kept=written.kept,
+            root=where.root,
+            path=where.path,
+            role=role,
+        )
+        return _frame(answer)
+
+    def rows(self, role: str, table: Any, labels: Any = None, *, name: str = "") -> Any:
+        """Records which rows a table in memory has, by their hashes, and what they are for; the table itself is not stored.
+
+        Raises:
+            InvalidInput: kind ``no-table`` or ``bad-name``.
+        """
+        from lineal.capture.queries import free_path
+        from lineal.capture.row_hashes import row_set
+        from lineal.store.digesting import bytes_digest
+
+        _check_name(name or role, "set of rows")
+        found = row_set(table, labels)
+        data = found.encode()
+        path = free_path(self._models.parent / "rows", name or role, ".rows")
+        path.write_bytes(data)
+        self._declare(os.fspath(path), "input", role)
+        where = self._locate(os.fsencode(path))
+        self._append(
+            journal.ROWS,
+            name=name or role,
+            role=role,
+            rows=found.rows,
+            unique=len(found.hashes),
+            columns=list(found.columns),
+            digest=bytes_digest(data),
+            size=len(data),
+            labels=found.labels,
+            root=where.root,
+            path=where.path,
+        )
+        return table
 
     def finish(self, exit_code: int) -> None:
         """Ends the run; in a forked child it only ends the child's part. May be called again."""
@@ -203,6 +283,22 @@ class JournalRecorder:
             kind="run-ended",
             hint="Record before finish(), or continue it with: lineal run --resume",
         )
+
+
+def _check_name(name: str, what: str) -> None:
+    if name in {"", ".", ".."} or name != Path(name).name or "\0" in name:
+        raise InvalidInput(f"{name!r} cannot name a {what}", kind="bad-name", hint="Use a name without slashes, such as delay.")
+
+
+def _listed(params: Any) -> Any:
+    return dict(params) if isinstance(params, Mapping) else list(params or ())
+
+
+def _frame(answer: Answer) -> Any:
+    import pandas as pd
+
+    rows: list[Any] = answer.rows
+    return pd.DataFrame.from_records(rows, columns=list(answer.columns), coerce_float=True)
 
 
 def declaration(path: str, direction: str, role: str, *, folder: Path, redactor: Redactor) -> tuple[str, dict[str, Any]]:

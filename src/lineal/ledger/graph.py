@@ -56,6 +56,11 @@ class FileFact:
         return self.path.decode("utf-8", "surrogateescape").encode("utf-8", "backslashreplace").decode() or "."
 
     @property
+    def title(self) -> str:
+        """What it is called where it has a name besides its path."""
+        return str(self.detail.get("name") or self.label)
+
+    @property
     def edge_detail(self) -> dict[str, Any]:
         """What the edge keeps: how the activity came to know the file."""
         found = {"declared": self.declared, "role_origin": self.role_origin, "note": self.note, "restorable": self.restorable, "told": self.told}
@@ -158,13 +163,13 @@ def add_output(connection: Connection, *, project_id: str, activity: str, file: 
 
 def add_source(connection: Connection, *, project_id: str, file: FileFact, at: int, new_id: NewId) -> str:
     """Adds content that nothing recorded made: a ``source`` occurrence, brought in by an ``import`` activity. Returns the occurrence's id."""
-    brought_in = add_activity(connection, id=new_id(), project_id=project_id, kind="import", label=f"import {file.label}", at=at)
+    brought_in = add_activity(connection, id=new_id(), project_id=project_id, kind="import", label=f"import {file.title}", at=at)
     identifier = add_occurrence(
         connection,
         id=new_id(),
         project_id=project_id,
         kind="source",
-        label=file.label,
+        label=file.title,
         digest=file.digest,
         at=at,
         root=file.root,

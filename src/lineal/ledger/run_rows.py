@@ -156,6 +156,7 @@ def _use(row: RowMapping) -> FileUse:
         occurrence=row["id"],
         note=detail.get("note", ""),
         through=detail.get("told", {}).get("through", ""),
+        facts={key: known for key, known in detail.get("told", {}).items() if key != "through"},
     )
 
 

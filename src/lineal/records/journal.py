@@ -47,6 +47,13 @@ READ = "read"
 """Something with a URL that went in (or came out): ``direction``, ``url`` (text, without secrets), ``role``, ``declared``, ``facts`` (map of what
 is known of it then: ``size etag version md5 modified``; of a ``lineal://`` address ``commit digest size``), ``time``."""
 
+QUERY = "query"
+"""An answer of a database that went in: ``name text params source brand asked took rows columns digest size kept root path role``. ``columns`` is a
+list of name and type; ``path`` is where the result's text lies if it was kept."""
+
+ROWS = "rows"
+"""Rows of a table in memory that went in: ``name role rows unique columns digest size root path labels``; their hashes lie at ``path``."""
+
 MODEL = "model"
 """A model that was recorded: ``name``, ``root``, ``path``, ``format``, ``signature`` (map), ``profile`` (digest or None)."""
 

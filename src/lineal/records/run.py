@@ -67,6 +67,7 @@ class FileUse:
         dataset: the dataset version it lies in, such as ``flights@1``, or empty.
         occurrence: the id of its node in the graph.
         through: the folder of the mounted version that it was read through, or empty.
+        facts: what else is known of it: of a URL what its source said, of a query ``query``, of rows ``rows``.
     """
 
     path: str
@@ -82,6 +83,7 @@ class FileUse:
     occurrence: str = ""
     note: str = ""
     through: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,3 +18,8 @@ def file_digest(path: bytes | Path) -> Digest:
         while piece := file.read(_PIECE):
             hasher.update(piece)
     return blake3_digest(hasher.digest())
+
+
+def bytes_digest(data: bytes) -> Digest:
+    """The content id of bytes."""
+    return blake3_digest(blake3(data).digest())

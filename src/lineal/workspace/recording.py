@@ -228,6 +228,7 @@ def _recorder(site: Site, writer: JournalWriter, *, working: Path, overrides: Ma
         locate=place,
         finish=finish,
         redactor=process_redactor(),
+        query_keep_bytes=int(site.settings.get("capture.query_keep_bytes", 10_000_000)),
     )
 
 

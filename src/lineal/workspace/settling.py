@@ -17,6 +17,8 @@ from lineal.ledger.ties import Ties
 from lineal.records import journal
 from lineal.records.tracked import facts_of
 from lineal.workspace.journal_batch import file_entries
+from lineal.workspace.made_inputs import is_made, made_inputs
+from lineal.workspace.row_overlap import row_overlaps
 from lineal.workspace.seen_urls import url_outputs, url_reads
 
 if TYPE_CHECKING:
@@ -44,10 +46,10 @@ def settle_files(connection: Connection, site: Site, run_id: str, folder: Path) 
         trees=site.store,
     )
     with site.store.batch():
-        ties.inputs(_facts(entries, "input"))
+        ties.inputs([*_facts(entries, "input"), *made_inputs(entries)])
         warnings = tie_reads(ties, url_reads(entries))
         ties.outputs([*_facts(entries, "output"), *url_outputs(entries)])
-    add_warnings(connection, run_id, warnings)
+    add_warnings(connection, run_id, [*warnings, *row_overlaps(connection, site.store, run_id)])
     return True
 
 
@@ -61,7 +63,7 @@ def _facts(entries: Iterable[Mapping[str, Any]], direction: str) -> Sequence[Fil
         place = (str(entry["root"]), bytes(entry["path"]))
         if entry["k"] == journal.MODEL:
             models[place] = entry
-        elif entry["direction"] == direction:
+        elif entry["direction"] == direction and not is_made(entry):
             found[place] = _fact(entry)
     if direction == "output":
         for place, entry in models.items():

@@ -114,6 +114,8 @@ class LocalRuns:
         """
         run = self._load(self._id(reference))
         use = _file_of(run, path)
+        if use.dataset and use.digest is not None and not use.digest.startswith("blake3:"):
+            return self._tracked(use)
         if use.digest is None or not self._site.store.contains(use.digest):
             reason = use.note or "its bytes are not in the store"
             raise NotFound(
@@ -171,6 +173,12 @@ class LocalRuns:
 
         collect_pending(self._site)
         return ingest(self._site)
+
+    def _tracked(self, use: FileUse) -> BinaryIO:
+        """A file of a tracked version, from its source. Raises Conflict kind ``source-changed`` where it is read."""
+        view = self._datasets().view(f"data:{use.dataset}")
+        inner = "" if view.version.single_file else use.path.removeprefix(view.version.path).lstrip("/")
+        return self._datasets().open(f"data:{use.dataset}", inner)
 
     def _id(self, reference: str) -> str:
         from lineal.workspace.references import resolve

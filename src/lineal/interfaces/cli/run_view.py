@@ -24,6 +24,8 @@ def show_run(_space: Workspace, run: Run) -> None:
     _show_warnings(run)
     _show_values(run)
     _show_files("Inputs", run.inputs)
+    _show_queries(run)
+    _show_rows(run)
     _show_files("Outputs", run.outputs)
     show(heading("Capture"), facts(_capture(run)))
     what_next(*_next(run))
@@ -104,6 +106,26 @@ def _show_files(title: str, files: Sequence[FileUse]) -> None:
     show(heading(title), made)
     if len(files) > MOST_FILES:
         show(styled(f"and {len(files) - MOST_FILES:,} more; all of them with --json", "dim"))
+
+
+def _show_queries(run: Run) -> None:
+    for use in run.inputs:
+        query = use.facts.get("query")
+        if query:
+            lines = [("asked", visible(query["source"])), ("statement", visible(str(query["text"]).strip()))]
+            lines += [("parameters", value(query["params"]))] if query.get("params") else []
+            kept = "" if query.get("kept") else "; the result was not kept"
+            told = f"{count(query['rows'], 'row')} of {count(len(query['columns']), 'column')} in {duration(query['took'])}{kept}"
+            show(heading(f"Query {visible(query['name'])}"), facts([*lines, ("answer", told)]))
+
+
+def _show_rows(run: Run) -> None:
+    found = [(use.role, use.facts["rows"]) for use in run.inputs if use.facts.get("rows")]
+    if found:
+        made = table("Rows", "Role", "Rows", "Different", "Columns", right=["Rows", "Different", "Columns"])
+        for role, rows in found:
+            add_row(made, [visible(rows["name"]), visible(role), f"{rows['rows']:,}", f"{rows['unique']:,}", f"{len(rows['columns']):,}"])
+        show(heading("Rows in memory"), made)
 
 
 def _capture(run: Run) -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from lineal.interfaces.sdk.session import open_workspace
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from lineal.workspace.interface import Recorder
 
 T = TypeVar("T")
@@ -79,6 +81,40 @@ class ActiveRun:
         """Keeps a fitted model in a safe format, with the signature that ``example`` (rows of its input) gives."""
         self._recorder.model(name, estimator, example)
         return estimator
+
+    def query(
+        self,
+        name: str,
+        sql: Any,
+        connection: Any,
+        *,
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+        keep: bool | None = None,
+        role: str = "",
+    ) -> DataFrame:
+        """Asks a database, and gives the rows as a pandas data frame.
+
+        The statement, the parameters, the time, the number of rows and the result's digest are recorded as an input of that name. The result
+        itself is kept if it is small, or if ``keep`` says so.
+
+        Args:
+            connection: of DB-API 2 (sqlite3, psycopg, duckdb, …), a connection or engine of SQLAlchemy, or a database URL.
+        """
+        found: DataFrame = self._recorder.query(name, sql, connection, params=params, keep=keep, role=role)
+        return found
+
+    def rows(self, role: str, table: T, labels: Any = None, *, name: str = "") -> T:
+        """Records which rows a table in memory has and what they are for, such as ``train`` or ``test``; the table itself is not stored.
+
+        The run is warned of rows for a test that are among the rows a model was trained on, in this run or in one that it stands on.
+
+        Args:
+            table: a data frame, a table of pyarrow, an array, or a list of rows.
+            labels: one for each row; recorded by their digest.
+            name: what the rows are called; as the role unless given.
+        """
+        self._recorder.rows(role, table, labels, name=name)
+        return table
 
     def tag(self, key: str, value: object) -> object:
         """Records a tag."""
