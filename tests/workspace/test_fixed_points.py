@@ -340,8 +340,10 @@ class TestRunsThatReadATrackedFolder:
         }
         assert all(str(use.digest).startswith("etag:") for use in run.inputs)
         assert run.warnings == ()
-        with pytest.raises(NotFound, match="cannot be had"):
-            workspace.runs.artifact(f"run:{run.id}", "big/a.csv")
+        assert workspace.runs.artifact(f"run:{run.id}", "big/a.csv").read() == b"a\na.csv\n"
+        (own_folder / "a.csv").write_text("changed since")
+        with workspace.runs.artifact(f"run:{run.id}", "big/a.csv") as file, pytest.raises(Conflict, match="no longer what was recorded"):
+            file.read()
 
     def test_are_tied_to_the_version_that_recorded_what_they_read(self, workspace: Workspace, own_folder: Path) -> None:
         workspace.datasets.track(str(own_folder))
