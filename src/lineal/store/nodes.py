@@ -20,6 +20,8 @@ _SINCE_2 = MODES.index("tracked")
 
 FEWEST, MOST = 2, 512
 _FANOUT_MASK = 63
+_MODE_PLACES = {mode: place for place, mode in enumerate(MODES)}
+_ONE_BYTE = [bytes((number,)) for number in range(0x80)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +64,16 @@ def encode_node(items: Iterable[Item], level: int) -> bytes:
     for item in items:
         key = item_key(item)
         shared = _shared(last, key)
-        _put_number(body, shared)
-        _put_number(body, len(key) - shared)
-        body += key[shared:]
+        body += _number_of(shared) + _number_of(len(key) - shared) + key[shared:]
         if isinstance(item, TreeEntry):
-            mode = MODES.index(item.mode)
+            mode = _MODE_PLACES[item.mode]
             version = VERSION if mode >= _SINCE_2 else version
-            body.append(mode)
-            _put_number(body, item.size)
-            body += raw_hash(item.digest)
+            body += _number_of(mode) + _number_of(item.size) + raw_hash(item.digest)
         else:
-            _put_number(body, item.files)
-            _put_number(body, item.size)
-            body += item.node
+            body += _number_of(item.files) + _number_of(item.size) + item.node
         last = key
         count += 1
-    head = bytearray(MAGIC)
-    head += bytes((version, level))
-    _put_number(head, count)
-    return bytes(head + body)
+    return b"".join((MAGIC, bytes((version, level)), _number_of(count), body))
 
 
 def decode_node(data: bytes, identity: bytes) -> tuple[Item, ...]:
@@ -107,18 +100,18 @@ def _decode(data: bytes) -> Iterator[Item]:
     count, at = _number(data, 4)
     key = b""
     for _ in range(count):
-        shared, at = _number(data, at)
-        length, at = _number(data, at)
+        shared, length = data[at], data[at + 1]
+        at += 2
+        if (shared | length) > 0x7F:  # seldom: most numbers of most nodes are one byte
+            shared, at = _number(data, at - 2)
+            length, at = _number(data, at)
         key = key[:shared] + data[at : at + length]
         at += length
-        mode, at = (data[at], at + 1) if level == 0 else _number(data, at)
+        first, at = _number(data, at)
         size, at = _number(data, at)
         raw = data[at : at + 32]
         at += 32
-        if level == 0:
-            yield TreeEntry(path=key, mode=MODES[mode], size=size, digest=blake3_digest(raw))
-        else:
-            yield Link(key, raw, level - 1, mode, size)
+        yield TreeEntry(path=key, mode=MODES[first], size=size, digest=blake3_digest(raw)) if level == 0 else Link(key, raw, level - 1, first, size)
     if at != len(data):
         raise ValueError("it is not as long as it says")
 
@@ -130,12 +123,16 @@ def _shared(one: bytes, other: bytes) -> int:
     return length - (difference.bit_length() + 7) // 8
 
 
-def _put_number(body: bytearray, number: int) -> None:
+def _number_of(number: int) -> bytes:
     """Seven bits a byte, the lowest first; the high bit says that more follow (LEB128)."""
+    if number <= 0x7F:
+        return _ONE_BYTE[number]
+    made = bytearray()
     while number > 0x7F:
-        body.append(number & 0x7F | 0x80)
+        made.append(number & 0x7F | 0x80)
         number >>= 7
-    body.append(number)
+    made.append(number)
+    return bytes(made)
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from blake3 import blake3
 
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest, blake3_digest
+from lineal.store.chunking import WHOLE
 from lineal.store.files import digest_file, readable
 from lineal.store.listing import mode_of, not_a_file
 from lineal.store.repository import Repository
@@ -47,7 +48,7 @@ def look_at(path: bytes, name: bytes) -> Found:
 
 
 def store_found(store: Repository, index: StatIndex, found: Found, *, observe: Observer | None = None) -> TreeEntry:
-    """The entry of something found, its content stored; one that did not change since it was last seen is not read.
+    """The entry of something found, its content stored; a larger file that did not change since it was last seen is not read.
 
     Args:
         observe: sees every byte in order, if the file is read.
@@ -57,6 +58,9 @@ def store_found(store: Repository, index: StatIndex, found: Found, *, observe: O
     if found.mode == "symlink":
         target = link_target(found)
         return TreeEntry(path=found.path, mode="symlink", size=len(target), digest=store.put_bytes(target))
+    if found.stat.st_size < WHOLE:  # reading it costs no more than asking whether it must be read
+        small = store.put_file(found.full, observe=observe, status=found.stat)
+        return TreeEntry(path=found.path, mode=found.mode, size=small.size, digest=small.digest)
     known = index.known(found.full, found.stat)
     if known is not None and store.contains(known):
         return TreeEntry(path=found.path, mode=found.mode, size=found.stat.st_size, digest=known)

@@ -7,6 +7,7 @@ Source: "prolly trees" as in Noms and Dolt (https://docs.dolthub.com/architectur
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -22,6 +23,9 @@ _BEHIND = b"0"
 
 _MOST_KEPT = 256
 """Nodes that are kept for who looks up path after path, about 60 items each."""
+
+
+_WRONG_PART = re.compile(rb"/\.{0,2}/").search
 
 
 class NodeStore(Protocol):
@@ -352,8 +356,7 @@ def _summary(items: Iterable[Item], node: bytes, level: int) -> Link:
 
 
 def _check(entry: TreeEntry) -> None:
-    parts = entry.path.split(b"/")
-    if any(part in {b"", b".", b".."} for part in parts) or b"\0" in entry.path:
+    if b"\0" in entry.path or _WRONG_PART(b"/%b/" % entry.path):
         raise InvalidInput(f"{entry.path!r} cannot be a path in a tree", kind="bad-tree-entry", hint="Paths are relative, without . and .. parts.")
     if entry.mode not in MODES:
         raise InvalidInput(f"{entry.mode!r} is not a mode", kind="bad-tree-entry", hint=f"Modes are {', '.join(MODES)}.")

@@ -15,6 +15,7 @@ from lineal.store.workingcopy import Found
 from lineal.workspace.tables import DELIMITED, PARQUET, DelimitedFacts, parquet_facts, suffix
 
 _FILES = frozenset({"file", "executable"})
+_TABLES = tuple(ending.encode() for ending in (*DELIMITED, PARQUET))
 
 Pairs = Iterable[tuple[TreeEntry | None, TreeEntry | None]]
 
@@ -110,4 +111,4 @@ class Facts:
 
 def _table(found: Found) -> str:
     """The ending of a table file; an empty string of anything else."""
-    return suffix(found.path.decode("utf-8", "replace")) if found.mode in _FILES else ""
+    return suffix(found.path.decode("utf-8", "replace")) if found.mode in _FILES and found.path.lower().endswith(_TABLES) else ""
