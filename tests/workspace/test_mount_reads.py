@@ -113,3 +113,25 @@ def test_what_a_mount_never_held_is_no_input_of_it(workspace: Workspace) -> None
     workspace.datasets.mount("flights@1", place)
     untouched = execute(workspace, sys.executable, "-c", "import os; os.listdir('mnt'); os.stat('mnt/train.csv')")
     assert untouched.inputs == ()
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in the project", "elsewhere"])
+def test_a_run_that_read_through_a_mount_is_run_again_with_the_version_mounted_there(workspace: Workspace, tmp_path: Path, inside: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    place = workspace.root / "mnt" if inside else tmp_path / "elsewhere" / "flights"
+    workspace.datasets.mount("flights@1", place)
+    run = execute(workspace, "sh", "-c", f"cat '{place}/train.csv' '{place}/parts/007.csv' > out.txt")
+    assert {use.through for use in run.inputs} == {str(place)}
+    workspace.datasets.unmount(place)
+    done = workspace.runs.reproduce(run.id)
+    assert (done.verdict, done.evidence.missing_inputs) == ("identical", ())
+    rerun = workspace.runs.get(done.rerun)
+    assert {(use.path, use.dataset) for use in rerun.inputs} == {(use.path, use.dataset) for use in run.inputs}
+    assert workspace.datasets.mounts() == ()
+    assert not place.exists()
+    other = workspace.runs.reproduce(run.id, data={"flights": "2"})
+    assert (other.verdict, {use.dataset for use in workspace.runs.get(other.rerun).inputs}) == ("different", {"flights@2"})
+    if not inside:
+        place.mkdir()
+        (place / "in the way").touch()
+        (reason,) = workspace.runs.reproduce(run.id).evidence.missing_inputs
+        assert reason == f"flights@1, which was mounted at {place} ({place} holds something)"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lineal.bootstrap.settings import WORKSPACE_VARIABLE, environment, load_settings, template
+from lineal.bootstrap.settings import WORKSPACE_VARIABLE, environment, load_settings, stand_ins, template
 from lineal.errors import InvalidInput, InvalidState, LinealError
 from lineal.ledger.mounts import MOUNTS, network_file_system
 from lineal.workspace.local import LocalWorkspace
@@ -99,6 +99,7 @@ def _assemble(project: Project) -> LocalWorkspace:
             ledger_url=url,
             actor=_actor(settings),
             settings=settings,
+            stand_ins=stand_ins(),
         )
     )
 

@@ -18,6 +18,9 @@ from lineal.records.durations import parse_duration
 WORKSPACE_VARIABLE = "LINEAL_WORKSPACE"
 """Environment variable with the project's folder, for programs that run outside it."""
 
+STAND_INS_VARIABLE = "LINEAL_STAND_INS"
+"""Environment variable of programs that are run again: which versions they get, as JSON; see `lineal.records.standing_in`."""
+
 CONFIGURATION = "lineal.toml"
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*\Z", re.IGNORECASE)
@@ -138,6 +141,17 @@ SETTINGS: tuple[Setting, ...] = (
 def environment() -> Mapping[str, str]:
     """The process environment."""
     return os.environ
+
+
+def stand_ins() -> Mapping[str, str]:
+    """References that count in the place of others in this process; empty but where a run is run again."""
+    text = environment().get(STAND_INS_VARIABLE, "")
+    if not text:
+        return {}
+    import json
+
+    found: dict[str, str] = json.loads(text)
+    return found
 
 
 def user_configuration() -> Path:

@@ -14,6 +14,7 @@ from lineal.errors import Conflict, InvalidInput, LinealError, NotFound
 from lineal.ledger import lookup
 from lineal.ledger.nodes import load_nodes
 from lineal.records.graph import Node
+from lineal.records.standing_in import stand_in
 from lineal.workspace.lines import tip
 from lineal.workspace.site import Site
 
@@ -59,9 +60,10 @@ def _matches(site: Site, text: str, kinds: Sequence[str]) -> list[Node]:
             "a reference is empty", kind="bad-reference", hint="References look like run:3f2a, data:flights@1, model:delay or path:data/a.csv."
         )
     tried = _tried(text, prefix, kinds)
+    bodies = {"data": stand_in(body, site.stand_ins)} if site.stand_ins else {}
     with site.ledger.read() as connection:
         query = lookup.Query(connection=connection, project_id=site.project_id, root=site.layout.root, tip=lambda name, line: _tip(site, name, line))
-        identifiers = [identifier for kind in tried for identifier in _FINDERS[kind](query, body)]
+        identifiers = [identifier for kind in tried for identifier in _FINDERS[kind](query, bodies.get(kind, body))]
         found = load_nodes(connection, site.project_id, identifiers)
     nodes = list(found.values())
     if "prediction" in tried and (prediction := _prediction(site, body)):

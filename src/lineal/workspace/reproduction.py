@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import stat
@@ -19,17 +20,20 @@ from lineal.errors import InvalidInput, InvalidState
 from lineal.ledger.nodes import load_nodes, reach_up
 from lineal.records.digest import Digest
 from lineal.records.run import Run, RunStatus
+from lineal.records.standing_in import ANY
 from lineal.records.verdict import Evidence, Reproduction, verdict
 from lineal.workspace.evidence import compare_environments, compare_outputs, compare_summaries
 from lineal.workspace.interface import Datasets, Progress, silent
 from lineal.workspace.isolation import NAMESPACE
 from lineal.workspace.references import resolve
+from lineal.workspace.remounting import mounted_again
 from lineal.workspace.rerun import Errand, send
 from lineal.workspace.restoring import Substitutes, changed_outside, exact_path, restore_code, restore_inputs, restore_outside
 from lineal.workspace.site import Site
 
 _FINISH_SECONDS = 3600.0  # the rerun's files are digested before its checkout is removed
 _WORKSPACE = "LINEAL_WORKSPACE"
+_STAND_INS = "LINEAL_STAND_INS"
 _REDACTED = "[redacted]"
 
 
@@ -162,8 +166,11 @@ def _rerun(workplace: _Workplace, run: Run, instead: Substitutes, progress: Prog
         folder = _folder(run)
         if not folder.is_absolute():
             (fresh / inner / folder).mkdir(parents=True, exist_ok=True)
-        progress("running", 0, 0)
-        done = send(_errand(site, run, scratch=scratch, fresh=fresh, top=top, inner=inner, folder=folder))
+        with mounted_again(site, datasets, run, project=fresh / inner, instead=instead.datasets) as not_mounted:
+            missing += not_mounted
+            progress("running", 0, 0)
+            errand = _errand(site, run, scratch=scratch, fresh=fresh, top=top, inner=inner, folder=folder)
+            done = send(replace(errand, variables={**errand.variables, _STAND_INS: json.dumps(_stand_ins(run, instead))}))
         if done.isolated != NAMESPACE:
             missing += [f"{path} (it lies outside the project and is no longer what it was)" for path in changed_outside(run)]
         runs.ingest()
@@ -192,6 +199,15 @@ def _errand(site: Site, run: Run, *, scratch: Path, fresh: Path, top: Path, inne
         },
         request={**_request(run), "folder": str(folder)},
     )
+
+
+def _stand_ins(run: Run, instead: Substitutes) -> dict[str, str]:
+    """The versions that the rerun gets: those recorded, where it asks for none in particular; those that stand in, whatever it asks for."""
+    recorded = sorted({use.dataset for use in run.inputs if use.dataset}, key=lambda reference: (len(reference), reference))
+    return {
+        **{reference.partition("@")[0]: reference for reference in recorded},  # of several the newest: it was the latest when the run asked for that
+        **{name + ANY: reference.removeprefix("data:") for name, reference in instead.datasets.items()},
+    }
 
 
 def _request(run: Run) -> dict[str, Any]:

@@ -143,6 +143,7 @@ class Site:
         ledger_url: SQLAlchemy URL of the ledger.
         actor: who acts, for events and authorship.
         settings: the bounds of what is kept and how long is waited, by the names in docs/reference/settings.md.
+        stand_ins: in a program that is run again, which versions it gets; see `lineal.records.standing_in`.
     """
 
     def __init__(
@@ -154,6 +155,7 @@ class Site:
         ledger_url: str,
         actor: str,
         settings: Mapping[str, Any],
+        stand_ins: Mapping[str, str] | None = None,
         clock: Callable[[], int] = system_clock,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -162,6 +164,7 @@ class Site:
         self.project = project
         self.actor = actor
         self.settings = settings
+        self.stand_ins = stand_ins or {}
         self.clock = clock
         self.entropy = entropy
         self.ledger_url = ledger_url

@@ -107,6 +107,22 @@ def test_a_run_that_read_by_address_is_reproduced_from_the_same_version(workspac
     assert not (workspace.root / "data/train.csv").exists()
 
 
+def test_a_run_that_asked_for_the_latest_gets_again_what_that_was_or_what_stands_in_for_it(workspace: Workspace) -> None:
+    program = (
+        f"import lineal, pandas as pd; pd.read_csv('lineal://{NAME}/train.csv').to_csv('out.csv'); lineal.get('{NAME}').to_pandas('train.csv')\n"
+    )
+    (workspace.root / "train.py").write_text(REGISTER + program)
+    run = workspace.runs.execute(RunRequest(command=[sys.executable, "train.py"], folder=workspace.root))
+    assert used(run) == {(f"lineal://{NAME}@2/train.csv", f"{NAME}@2")}
+    (workspace.root / "data/train.csv").write_text("a\n1\n2\n3\n")
+    assert workspace.datasets.add(workspace.root / "data", name=NAME).number == 3
+    done = workspace.runs.reproduce(run.id)
+    assert (done.verdict, used(workspace.runs.get(done.rerun))) == ("identical", used(run))
+    other = workspace.runs.reproduce(run.id, data={NAME: "1"})
+    assert (other.verdict, used(workspace.runs.get(other.rerun))) == ("different", {(f"lineal://{NAME}@1/train.csv", f"{NAME}@1")})
+    assert other.evidence.replaced_inputs == (f"{NAME} was replaced by {NAME}@1",)
+
+
 def test_another_project_is_told_apart_from_this_one(workspace: Workspace, tmp_path: Path) -> None:
     other = tmp_path / "other"
     with closing(create_workspace(other, name="other")) as made:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lineal.bootstrap.session import shared_workspace
 from lineal.errors import Conflict, InvalidInput, NotFound
+from lineal.records.standing_in import is_fixed
 
 if TYPE_CHECKING:
     from lineal.records.dataset import Dataset
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 FRESH_SECONDS = 1.0
 """What a name without a version stands for is looked up again after this long."""
-
-_FIXED = re.compile(r".+@(\d+|~?(blake3:)?[0-9a-f]{64})\Z", re.DOTALL)
 
 
 class Views:
@@ -51,7 +49,7 @@ class Views:
             return view
         with translated():
             view = workspace.datasets.view(f"data:{reference}")
-        self._held[key] = (float("inf") if _FIXED.match(reference) else time.monotonic() + FRESH_SECONDS, view)
+        self._held[key] = (float("inf") if is_fixed(reference) else time.monotonic() + FRESH_SECONDS, view)
         return view
 
     def forget(self) -> None:
