@@ -17,6 +17,7 @@ from lineal.errors import Conflict, Integrity, InvalidInput, InvalidState, Linea
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 from lineal.store import index
+from lineal.store.backends.address import parse_address
 from lineal.store.repository import Repository
 
 PROJECT = "a" * 32
@@ -298,7 +299,7 @@ def test_a_damaged_head_of_the_index_is_named_and_mended(path: Path, store: Repo
     with pytest.raises(Integrity, match="head of the index") as caught:
         reopened(path)
     assert caught.value.kind == "damaged-index"
-    Repository.mend_index(path)
+    Repository.mend_index(parse_address(str(path), base=path))
     assert all(reopened(path).contains(digest) for digest in digests)
 
 

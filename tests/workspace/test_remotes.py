@@ -299,3 +299,19 @@ def test_nothing_is_half_done_at_a_remote_that_cannot_be_used(
     assert nowhere.value.kind == "no-store"
     assert not (tmp_path / "nothing").exists()
     assert not (tmp_path / "copy").exists()
+
+
+def test_what_is_left_at_a_remote_is_no_damage_and_outlives_a_collection(team: Team, tmp_path: Path) -> None:
+    ada = team.make("ada")
+    write(ada, {f"{number}.bin": random.Random(number).randbytes(100_000) for number in range(6)})
+    ada.datasets.add(ada.root / "data", name="flights")
+    ada.remotes.add("origin", str(tmp_path / "remote"))
+    ada.remotes.push()
+    bob = team.clone(str(tmp_path / "remote"), "bob")
+    bob.remotes.pull(only=["3.bin"])
+    assert [report.damaged for report in bob.audit.check() if not report.sound] == []
+    bob.datasets.collect(grace=0.0)
+    assert bob.site.store.contains(next(entry.digest for entry in bob.datasets.entries("flights", prefix="3.bin")))
+    assert len(contents(bob, "flights")) == 6
+    (tmp_path / "remote").rename(tmp_path / "elsewhere")
+    assert [report.damaged for report in bob.audit.check() if not report.sound] == []

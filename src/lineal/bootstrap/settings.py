@@ -106,6 +106,12 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="How long the bytes of what was deleted are kept, so that lineal undelete can bring it back.",
     ),
     Setting(
+        name="store.url",
+        type="text",
+        default="",
+        meaning="Where the bytes lie, such as s3://bucket/prefix; empty means the project's .lineal folder.",
+    ),
+    Setting(
         name="store.cache_bytes",
         type="size",
         default=1 << 30,

@@ -149,6 +149,14 @@ class Objects:
         buried = self._buried.find(key)
         return None if buried is None else buried[2].kind
 
+    def is_lent(self, key: bytes) -> bool:
+        """Whether an object was left at a remote by a partial pull; one that cannot be asked now is believed to have it still."""
+        try:
+            lender = self.lender()
+            return lender is not None and lender.kind(key) is not None
+        except (Unavailable, PermissionDenied, NotFound):
+            return True
+
     def rewrite(self, keys: Iterable[bytes], *, meta: bool) -> None:
         """Writes objects that are here into new packs, as if they were not, so that the packs they lie in can go; ``meta`` is as in `put`."""
         builder = PackBuilder(self._workers)

@@ -100,11 +100,11 @@ class Repository:
         raise NotFound(f"there is no store at {address.place}", kind="no-store", hint="Correct the address, or push something there first.")
 
     @staticmethod
-    def mend_index(path: Path) -> int:
-        """Makes the index of the store in a folder anew from its packs, also where it cannot be opened; returns how many packs it has then."""
+    def mend_index(address: Address) -> int:
+        """Makes the index of a store anew from its packs, also where it cannot be opened; returns how many packs it has then."""
         from lineal.store.verification import rebuild_index
 
-        return rebuild_index(FolderBackend(path))
+        return rebuild_index(open_backend(address))
 
     def close(self) -> None:
         """Gives back what is held open."""

@@ -173,7 +173,7 @@ class Walk:
             sound = self._there(raw_hash(entry.digest))
         except LinealError:
             sound = False
-        if not sound:
+        if not sound and not self._objects.is_lent(raw_hash(entry.digest)):
             self._found.damaged.append(f"{label}: {os.fsdecode(entry.path)} ({entry.digest}) is damaged or missing")
 
     def _there(self, identity: bytes) -> bool:

@@ -62,7 +62,7 @@ class LocalAudit:
 
         self._site.give_up_lost_ledger()
         progress("index", 0, 0)
-        Repository.mend_index(self._site.layout.store)
+        Repository.mend_index(self._site.store_address)
         progress("datasets", 0, 0)
         return tuple(f"data:{version.reference}" for version in project_all(self._site))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from lineal.ledger.database import Ledger
+    from lineal.store.backends.address import Address
     from lineal.store.backends.pages import PageCache
     from lineal.store.repository import Repository
 
@@ -201,9 +202,17 @@ class Site:
         """The bytes."""
         from lineal.store.repository import Repository
 
-        opened = Repository.open(self.layout.store, project_id=self.project_id)
+        opened = Repository.at(self.store_address, project_id=self.project_id, pages=self.pages)
         opened.borrow(lambda: self._lender)
         return opened
+
+    @property
+    def store_address(self) -> Address:
+        """Where the bytes lie: in the project's own folder, unless the setting ``store.url`` says otherwise."""
+        from lineal.store.backends.address import FOLDER, Address, parse_address
+
+        url = self.settings.get("store.url", "")
+        return parse_address(url, base=self.layout.root) if url else Address(scheme=FOLDER, path=str(self.layout.store.absolute()))
 
     @cached_property
     def pages(self) -> PageCache:

@@ -51,7 +51,19 @@ def test_an_address_with_a_secret_is_refused_without_repeating_it(text: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "  ", "ftp://host/x", "https://host/x", "s3:///prefix", "file://host/x", "s3://b/p?color=red", "s3://b/p#x", "s3://b?endpoint=minio"]
+    "text",
+    [
+        "",
+        "  ",
+        "s3:/bucket/p",
+        "ftp://host/x",
+        "https://host/x",
+        "s3:///prefix",
+        "file://host/x",
+        "s3://b/p?color=red",
+        "s3://b/p#x",
+        "s3://b?endpoint=minio",
+    ],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:

@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from lineal.errors import InvalidInput
-from lineal.records.redaction import Redactor
 
 FOLDER = "file"
 BUCKETS = {"s3": "s3", "s3a": "s3", "gs": "gs", "az": "az"}
@@ -57,14 +56,14 @@ def parse_address(text: str, *, base: Path) -> Address:
         InvalidInput: kind ``bad-address``; kind ``secret-in-address``, if it holds a password, key or signature.
     """
     if "://" not in text:
-        if not text.strip() or "\0" in text:
+        if not text.strip() or "\0" in text or text.partition(":/")[0] in {FOLDER, *BUCKETS}:
             raise InvalidInput(f"{text!r} is no address of a store", kind="bad-address", hint=_HINT)
         return Address(scheme=FOLDER, path=os.path.abspath(base / Path(text).expanduser()))
     try:
         parts = urlsplit(text)
         scheme, bucket, path = parts.scheme.lower(), parts.hostname or "", unquote(parts.path)
     except ValueError as error:
-        raise InvalidInput(f"{Redactor().text(text)!r} is no address of a store: {error}", kind="bad-address", hint=_HINT) from error
+        raise InvalidInput(f"an address of a store cannot be read: {error}", kind="bad-address", hint=_HINT) from error
     _refuse_secrets(parts)
     if scheme == FOLDER and not bucket and path.startswith("/"):
         return Address(scheme=FOLDER, path=path)
