@@ -365,3 +365,17 @@ class TestRunsThatReadATrackedFolder:
         moved = workspace.runs.reproduce(f"run:{run.id}")
         assert moved.verdict == "inconclusive"
         assert any("a.csv changed at" in line and "the source keeps no versions of it" in line for line in moved.evidence.missing_inputs)
+
+
+def test_branches_and_reverts_work_on_fixed_points(workspace: Workspace, folder: Path) -> None:
+    first = workspace.datasets.track(str(folder))
+    workspace.branches.create("big", "next")
+    (folder / "a.csv").write_text("changed")
+    second = workspace.datasets.track(str(folder), branch="next")
+    assert (second.branch, second.tracked["label"]) == ("next", "notice-only")
+    assert workspace.datasets.get("big").commit == first.commit
+    workspace.branches.merge("big", "next", into="main")
+    assert workspace.datasets.get("big").digest == second.digest
+    workspace.branches.revert(f"big@{first.number}", branch="main")
+    back = workspace.datasets.get("big")
+    assert (back.digest, back.tracked) == (first.digest, first.tracked)

@@ -79,7 +79,10 @@ class SourceFacts:
 
     def encode(self) -> bytes:
         """The bytes that are kept in place of the source's: JSON with sorted keys, so that equal facts have one digest."""
-        return json.dumps({"format": FORMAT, **self.document()}, sort_keys=True, separators=(",", ":")).encode()
+        parts = [f'"etag":{json.dumps(self.etag)}' if self.etag else "", f'"format":{FORMAT}', f'"md5":"{self.md5}"' if self.md5 else ""]
+        parts += ["" if number is None else f'"{key}":{number}' for key, number in (("modified", self.modified), ("size", self.size))]
+        parts += [f'"version":{json.dumps(self.version)}' if self.version else ""]
+        return ("{" + ",".join([part for part in parts if part]) + "}").encode()
 
 
 def decode_facts(data: bytes) -> SourceFacts:

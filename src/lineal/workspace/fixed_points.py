@@ -18,6 +18,7 @@ from lineal.records.dataset import DatasetVersion, PathChange, TreeEntry
 from lineal.records.digest import Digest
 from lineal.records.location import URL, Location
 from lineal.records.tracked import NOTICE_ONLY, RESTORABLE, SourceFacts, recorded_facts
+from lineal.store.digesting import bytes_digest
 from lineal.store.repository import Repository
 from lineal.store.sources import FOLDER
 from lineal.store.sources.interface import Source, SourceFile
@@ -151,6 +152,8 @@ def compare_source(store: Repository, source: Source, root: Digest, *, reread: b
     with ordered(_listed(source, empty_is_fine=True), scratch, step=lambda number: step(number, 0)) as files:
         for found, entry in side_by_side(files, store.entries(root)):
             count, size = count + (entry is not None), size + (0 if entry is None else entry.size)
+            if found is not None and entry is not None and not reread and _exactly(found, entry):
+                continue
             recorded = None if entry is None else _recorded(store, entry)
             change = _difference(found, entry, recorded) or (reread and _read_again(source, found, entry, recorded))
             if not change or len(changes) >= MOST_CHANGES:
@@ -205,15 +208,19 @@ class _Taking:
 
     def entries(self, page: list[tuple[bytes, SourceFile | None]]) -> Iterator[tuple[bytes, TreeEntry | None]]:
         """The entries of a page of changes; many files are asked for at a time."""
+        if not (self.versions or self._md5):
+            yield from (self._put(*self._complete(change)) for change in page)
+            return
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(_ASKERS.get(self._source.kind, 1), thread_name_prefix="lineal-source") as pool:
-            for path, facts, found in pool.map(self._complete, page):
-                yield path, None if found is None or facts is None else self._entry(found, facts)
+            yield from (self._put(*completed) for completed in pool.map(self._complete, page))
 
     def _same(self, found: SourceFile, entry: TreeEntry) -> bool:
         if found.mode != entry.mode:
             return False
+        if not self._md5 and not self.versions and _exactly(found, entry):
+            return True
         recorded = _recorded(self._store, entry)
         if recorded is None:
             return self._store.read(entry.digest) == found.target
@@ -238,6 +245,9 @@ class _Taking:
             )
         return path, facts, found
 
+    def _put(self, path: bytes, facts: SourceFacts | None, found: SourceFile | None) -> tuple[bytes, TreeEntry | None]:
+        return path, None if found is None or facts is None else self._entry(found, facts)
+
     def _entry(self, found: SourceFile, facts: SourceFacts) -> TreeEntry:
         if found.mode != "tracked":
             return TreeEntry(path=found.path, mode=found.mode, size=len(found.target), digest=self._store.put_bytes(found.target))
@@ -255,6 +265,11 @@ def _listed(source: Source, *, empty_is_fine: bool) -> Iterator[SourceFile]:
 
 def _recorded(store: Repository, entry: TreeEntry) -> SourceFacts | None:
     return recorded_facts(entry, store.read(entry.digest)) if entry.mode == "tracked" else None
+
+
+def _exactly(found: SourceFile, entry: TreeEntry) -> bool:
+    """Whether what was recorded is just what the listing says, which need not be read to be known."""
+    return found.mode == entry.mode == "tracked" and bytes_digest(found.facts.encode()) == entry.digest
 
 
 def _same_second(one: SourceFacts, other: SourceFacts) -> bool:

@@ -176,7 +176,9 @@ class Datasets(Protocol):
         source: str = "",
         progress: Progress = silent,
     ) -> DatasetVersion: ...
-    def track(self, source: str, *, name: str = "", message: str = "", md5: bool = False, progress: Progress = silent) -> DatasetVersion:
+    def track(
+        self, source: str, *, name: str = "", branch: str = "", message: str = "", md5: bool = False, progress: Progress = silent
+    ) -> DatasetVersion:
         """A fixed point of what lies at a URL or in a folder: what is known of every file, and none of their bytes."""
 
     def list(self) -> Sequence[Dataset]: ...

@@ -66,7 +66,7 @@ def revert_step(site: Site, ours: DatasetVersion, version: DatasetVersion, told:
     if version.digest == ours.digest:
         return _nothing(ours, told, version.reference)
     report = _report(told, (version.reference,), REVERTED, summary(site.store.diff(ours.digest, version.digest)))
-    back = {key: getattr(version, key) for key in ("digest", "files", "size", "md5", "schema", "single_file")}
+    back = {key: getattr(version, key) for key in ("digest", "files", "size", "md5", "schema", "single_file", "tracked")}
     made = replace(ours, **back, message=message or f"Back to {version.reference}")
     return Step(report=report, head=ours.commit, made=_to_make(made, told["into"], parents=(ours.commit,), reverts=version.commit))
 

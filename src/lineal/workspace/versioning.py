@@ -100,15 +100,18 @@ class LocalDatasets:
         return added
 
     @storing
-    def track(self, source: str, *, name: str = "", message: str = "", md5: bool = False, progress: Progress = silent) -> DatasetVersion:
+    def track(
+        self, source: str, *, name: str = "", branch: str = "", message: str = "", md5: bool = False, progress: Progress = silent
+    ) -> DatasetVersion:
         """Records what lies at a URL or in a folder as the next version of a dataset, without storing a byte of it.
 
         Args:
             source: ``s3://``, ``gs://``, ``az://`` or ``https://`` URL, or a path.
+            branch: where it goes; the one that the dataset is on unless given.
             md5: read every new or changed file for its MD5, too.
 
         Raises:
-            NotFound: kind ``unknown-source``; PermissionDenied: kind ``source-denied``; Unavailable: kind ``source-unavailable``.
+            NotFound: kind ``unknown-source`` or ``unknown-branch``; PermissionDenied: kind ``source-denied``; Unavailable: kind ``source-unavailable``.
             InvalidInput: kinds ``bad-source``, ``bad-name``, ``foreign-redirect``, ``nothing-to-go-by``; Conflict: kind ``name-taken``.
         """
         from lineal.store.sources import open_source
@@ -118,12 +121,11 @@ class LocalDatasets:
         location = fixed_points.place_of(self._site, place)
         chosen = fixed_points.name_of(place, name or self._name_at(location))
         self._refuse_other_place(chosen, location, given=name)
-        try:
-            before = self.get(f"data:{chosen}")
-        except NotFound:
-            before = None
+        line = branch or head_of(self._site, chosen).branch
+        head = self._site.store.ref(line_ref(chosen, line)) if line == MAIN else known_tip(self._site, chosen, line)
+        before = self._version_of(chosen, head)
         version = fixed_points.fixed_point(self._site, place, name=chosen, before=before, md5=md5, message=message, progress=progress)
-        return self._commit(version, location)
+        return self._commit(replace(version, branch=line), location)
 
     def list(self) -> Sequence[Dataset]:
         """Every dataset, by name."""

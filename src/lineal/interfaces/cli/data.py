@@ -68,10 +68,11 @@ def add(*, path: Path, name: str, branch: str, message: str, md5: bool, source: 
 @data.command()
 @click.argument("source")
 @click.option("--name", default="", help="The dataset's name; made from the source unless given.")
+@click.option("--branch", default="", help="The branch it goes on; the one that the dataset is on unless given.")
 @click.option("-m", "--message", default="", help="What this version is.")
 @click.option("--md5", is_flag=True, help="Read every new or changed file for its MD5, too.")
 @json_option
-def track(*, source: str, name: str, message: str, md5: bool, as_json: bool) -> None:
+def track(*, source: str, name: str, branch: str, message: str, md5: bool, as_json: bool) -> None:
     """Record what lies at SOURCE as the next version of a dataset, without storing a byte of it.
 
     SOURCE is a URL such as s3://bucket/prefix, gs://…, az://… or https://…, or a folder. Names, sizes, times and entity tags are recorded, and
@@ -79,7 +80,7 @@ def track(*, source: str, name: str, message: str, md5: bool, as_json: bool) -> 
     """
     began = now_us()
     with progress() as report:
-        version = workspace().datasets.track(source, name=name, message=message, md5=md5, progress=report)
+        version = workspace().datasets.track(source, name=name, branch=branch, message=message, md5=md5, progress=report)
     if as_json:
         print_document({**_document(version), "version": version.number, "reference": version.reference})
         return
