@@ -7,6 +7,7 @@ the mount the requests of mounting are counted, too. No peer reads one file of a
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ from benchmarks.workloads import A_FOLDER, MB, scaled, write_tiny_files
 FILES = scaled(1_000_000, least=2 * A_FOLDER)
 CHANGED = 10
 ROUNDS = 3
+PAGES = ".lineal/cache"
+"""Where what was read from a bucket is kept."""
 
 READER = """
 import sys
@@ -86,21 +89,23 @@ def _in_a_bucket(tool: Tool, server: ObjectStore, folder: Path) -> list[Row]:
     return [
         Row(work=f"push {FILES:,} files", unit="s", ours=pushed.wall, note=described(requests)),
         Row(work=f"push {FILES:,} files: memory", unit="MB", ours=pushed.peak / MB),
-        *_reads("lineal://", server, folder / "pages-lineal", lambda names, path: _read_address(tool, {**there, **names}, path)),
-        *_reads("mount", server, folder / "pages-mount", lambda names, path: _read_mounted(tool, {**there, **names}, path, folder / "mounted")),
+        *_reads("lineal://", server, tool, lambda path: _read_address(tool, there, path)),
+        *_reads("mount", server, tool, lambda path: _read_mounted(tool, there, path, folder / "mounted")),
     ]
 
 
-def _reads(way: str, server: ObjectStore, cache: Path, read: Callable[[dict[str, str], str], float]) -> list[Row]:
-    """Cold, warm and near, in this order, with a cache of pages of their own."""
+def _reads(way: str, server: ObjectStore, tool: Tool, read: Callable[[str], float]) -> list[Row]:
+    """Cold, warm and near, in this order."""
     middle = FILES // A_FOLDER // 2
-    names = {"XDG_CACHE_HOME": str(cache)}
+    shutil.rmtree(tool.folder / PAGES, ignore_errors=True)
     found = []
     for path in (f"{middle:04d}/0500.txt", f"{middle:04d}/0500.txt", f"{middle:04d}/0007.txt"):
         before = server.requests()
-        seconds = read(names, path)
+        seconds = read(path)
         found.append(FirstByte(seconds=seconds, requests=server.requests() - before))
     cold, warm, near = found
+    if not cold.requests:
+        raise CommandFailed(f"{way} read from somewhere else than the bucket")
     work = f"{way}: first byte of one of {FILES:,} files"
     return [_row(f"{work}, cold", cold, 10), _row(f"{work}, warm", warm, 1), _row(f"{work}, near a warm one", near, None)]
 

@@ -20,6 +20,7 @@ from benchmarks.tools import (
     CommandFailed,
     Cost,
     Tool,
+    Works,
     compared,
     dvc_in,
     in_turn,
@@ -120,11 +121,15 @@ def _tools(folder: Path, server: ObjectStore) -> list[Tool]:
 def _lineal(folder: Path, server: ObjectStore) -> Tool:
     tool = lineal_in(folder, server.environment)
     url = server.url("lineal")
-    works = {
+    elsewhere = folder / "lineal-clone"
+    works: Works = {
         **tool.works,
         "init": [*tool.works["init"], (*LINEAL, "remote", "add", "origin", url)],
         "commit": tool.works["add"],
-        "clone": [(*LINEAL, "clone", url, str(folder / "lineal-clone"))],
+        "clone": [
+            (*LINEAL, "clone", url, str(elsewhere)),
+            ("sh", "-c", f"cd '{elsewhere}' && exec {' '.join(LINEAL)} data checkout data"),
+        ],
     }
     return replace(tool, works=works)
 
@@ -135,7 +140,7 @@ def _dvc(folder: Path, server: ObjectStore) -> Tool | None:
         return None
     dvc = tool.works["push"][0][:-1]
     elsewhere = folder / "dvc-clone"
-    works = {
+    works: Works = {
         **tool.works,
         "init": [
             *tool.works["init"],
