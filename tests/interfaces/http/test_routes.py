@@ -23,6 +23,7 @@ def path_of(endpoint: Any, sample: Any) -> str:
         "after": "houses@2",
         "prediction": prediction,
         "ref": "data:houses@2",
+        "source": "cleaning",
     }
     if endpoint.path.endswith("/series"):
         path = path.replace(run, list(sample.runs.all)[9])

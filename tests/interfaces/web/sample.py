@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lineal.errors import Conflict, InvalidInput, InvalidState, NotFound, PermissionDenied
+from lineal.records.branching import Branch, MergeReport, RemoteTip
 from lineal.records.comparison import Comparison, compare_runs
-from lineal.records.dataset import Dataset, DatasetVersion, PathChange, TreeEntry, VersionDiff
+from lineal.records.dataset import Dataset, DatasetVersion, PathChange, PathConflict, TreeEntry, VersionDiff
 from lineal.records.deletion import DeletionPlan, plan_deletion
 from lineal.records.deployment import Deployment, DeploymentStatus, Prediction, TruthReceipt
 from lineal.records.digest import Digest
@@ -53,6 +54,7 @@ class SampleWorkspace:
         self.now = NOW
         self.runs = SampleRuns(self, runs)
         self.datasets = SampleDatasets()
+        self.branches = SampleBranches(self.datasets)
         self.models = SampleModels(self)
         self.deployments = SampleDeployments()
         self.monitors = SampleMonitors(self)
@@ -338,6 +340,50 @@ def _prepare(identifier: str, started: int) -> Run:
     )
 
 
+class SampleBranches:
+    """Two lines of the houses: ``cleaning`` is at version 2."""
+
+    def __init__(self, datasets: SampleDatasets) -> None:
+        self._datasets = datasets
+
+    def list(self, name: str) -> Sequence[Branch]:
+        self._datasets.versions(name)
+        origin = RemoteTip(remote="origin", commit=digest_of("commit 2"), version="houses@2", ahead=1)
+        return [
+            Branch(
+                dataset=name,
+                name="main",
+                version="houses@3",
+                commit=digest_of("commit 3"),
+                updated_at=NOW - 30 * DAY,
+                current=True,
+                remotes=(origin,),
+            ),
+            Branch(dataset=name, name="cleaning", version="houses@2", commit=digest_of("commit 2"), updated_at=NOW - 40 * DAY, ahead=1, behind=2),
+        ]
+
+    def plan_merge(self, name: str, source: str, *, into: str = "", keep: str = "both") -> MergeReport:
+        if source == "odd":
+            raise Conflict(f"both sides changed {NASTY}", kind="merge-conflict", hint="Take one of them with --keep ours or --keep theirs.")
+        conflict = PathConflict(
+            path=NASTY,
+            kind="both-changed",
+            ours=digest_of("ours"),
+            theirs=digest_of("theirs"),
+            beside=f"{NASTY}.theirs-3f2a91c0" if keep == "both" else "",
+            rows={"added": 1, "changed": 5000},
+        )
+        changes = (PathChange(path=NASTY, change="added", after=digest_of("theirs"), size_after=12),)
+        known: dict[str, Any] = {"dataset": name, "into": into or "main", "source": source, "ours": "houses@3", "theirs": "houses@2"}
+        return MergeReport(**known, base=("houses@1",), outcome="merged", changes=changes, added=1, conflicts=(conflict,), preview=True)
+
+    def plan_revert(self, reference: str, *, branch: str = "") -> MergeReport:
+        return replace(self.plan_merge("houses", reference, into=branch), outcome="reverted", conflicts=())
+
+    def plan_undo(self, reference: str, *, branch: str = "", keep: str = "both") -> MergeReport:
+        return replace(self.plan_merge("houses", reference, into=branch, keep=keep), outcome="reverted")
+
+
 class SampleDatasets:
     def __init__(self) -> None:
         messages = ["January to March", "April added", f"labels mended {NASTY}"]
@@ -387,6 +433,7 @@ class SampleDatasets:
 
     def get(self, reference: str) -> DatasetVersion:
         name, _, number = reference.removeprefix("data:").partition("@")
+        number = {"main": "3", "cleaning": "2"}.get(number, number)
         for version in self.versions(name):
             if number in {str(version.number), ""} and (number or version.number == 3):
                 return version
@@ -397,6 +444,16 @@ class SampleDatasets:
         paths = sorted([*(f"{year}.csv".encode() for year in range(2025 - version.files, 2025)), b"odd \xff name\n.csv"])
         chosen = [path for path in paths if path.startswith(prefix.encode()) and path > after.encode("utf-8", "surrogateescape")]
         return [TreeEntry(path=path, mode="file", size=3_400_000, digest=digest_of(repr(path))) for path in chosen[:limit]]
+
+    def view(self, reference: str) -> SampleDatasets:
+        self.get(reference)
+        return self
+
+    def children(self, folder: bytes, *, after: bytes = b"") -> Iterator[TreeEntry]:
+        if folder:
+            return iter(())
+        below = [TreeEntry(path=f"{NASTY}-{number}".encode(), mode="folder", size=0, digest=digest_of("")) for number in range(300)]
+        return (entry for entry in sorted([*below, *self.entries("houses")], key=lambda entry: entry.path) if entry.path > after)
 
     def open(self, reference: str, path: str) -> BinaryIO:
         self.get(reference)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, BinaryIO
 
 from lineal.interfaces.http.calls import Call
-from lineal.interfaces.http.table import NUMBER, Endpoint, parameter, required
+from lineal.interfaces.http.table import NUMBER, SWITCH, TEXT, Endpoint, Schema, parameter, required
 
 MOST_ENTRIES = 10_000
+_KEEP = ("both", "ours", "theirs")
+KEPT: Schema = {"type": "string", "enum": list(_KEEP)}
 
 
 def list_datasets(call: Call) -> Any:
@@ -46,6 +48,56 @@ def diff_versions(call: Call) -> Any:
     return call.workspace.datasets.diff(call.need("before"), call.need("after"))
 
 
+def list_branches(call: Call) -> Any:
+    """The lines of a dataset, the main one first."""
+    return {"branches": call.workspace.branches.list(call.path["name"])}
+
+
+def create_branch(call: Call) -> Any:
+    """A new branch."""
+    return call.workspace.branches.create(call.path["name"], call.field("branch"), at=call.optional_field("at") or "")
+
+
+def delete_branch(call: Call) -> Any:
+    """Takes a branch away; its versions stay."""
+    left = call.workspace.branches.delete(call.path["name"], call.path["branch"], unmerged=call.optional_switch("unmerged"))
+    return {"dataset": call.path["name"], "deleted": call.path["branch"], "versions": [version.reference for version in left]}
+
+
+def plan_merge(call: Call) -> Any:
+    """What a merge would do."""
+    return call.workspace.branches.plan_merge(
+        call.path["name"], call.need("source"), into=call.query.get("into", ""), keep=call.choice("keep", _KEEP)
+    )
+
+
+def merge_branch(call: Call) -> Any:
+    """Merges a branch or version into a branch."""
+    return call.workspace.branches.merge(
+        call.path["name"],
+        call.field("source"),
+        into=call.optional_field("into") or "",
+        keep=call.optional_field("keep") or _KEEP[0],
+        message=call.optional_field("message") or "",
+    )
+
+
+def plan_revert(call: Call) -> Any:
+    """What going back to a version, or taking its changes back, would do."""
+    reference, branch = call.path["reference"], call.query.get("branch", "")
+    if call.switched("only"):
+        return call.workspace.branches.plan_undo(reference, branch=branch, keep=call.choice("keep", _KEEP))
+    return call.workspace.branches.plan_revert(reference, branch=branch)
+
+
+def revert_version(call: Call) -> Any:
+    """Goes back to a version, or takes its changes back, by a new version."""
+    reference, branch, message = call.path["reference"], call.optional_field("branch") or "", call.optional_field("message") or ""
+    if call.optional_switch("only"):
+        return call.workspace.branches.undo(reference, branch=branch, keep=call.optional_field("keep") or _KEEP[0], message=message)
+    return call.workspace.branches.revert(reference, branch=branch, message=message)
+
+
 ENDPOINTS = (
     Endpoint(method="GET", path="/datasets", summary="Every dataset", handler=list_datasets, group="datasets"),
     Endpoint(
@@ -78,5 +130,64 @@ ENDPOINTS = (
         group="datasets",
         query=(required("path", "inside the version"),),
         answers="application/octet-stream",
+    ),
+    Endpoint(method="GET", path="/datasets/{name}/branches", summary="The branches of a dataset", handler=list_branches, group="datasets"),
+    Endpoint(
+        method="POST",
+        path="/datasets/{name}/branches",
+        summary="Make a branch",
+        handler=create_branch,
+        group="datasets",
+        body={"branch": TEXT, "at": TEXT},
+        required=("branch",),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/datasets/{name}/branches/{branch}",
+        summary="Delete a branch; its versions stay",
+        handler=delete_branch,
+        group="datasets",
+        body={"unmerged": SWITCH},
+    ),
+    Endpoint(
+        method="GET",
+        path="/datasets/{name}/merge",
+        summary="What a merge would do",
+        handler=plan_merge,
+        group="datasets",
+        query=(
+            required("source", "the branch or version that is brought in"),
+            parameter("into", "the branch that gets it; the working copy's unless given"),
+            parameter("keep", "both, ours or theirs: what becomes of a path that both sides changed", KEPT),
+        ),
+    ),
+    Endpoint(
+        method="POST",
+        path="/datasets/{name}/merge",
+        summary="Merge",
+        handler=merge_branch,
+        group="datasets",
+        body={"source": TEXT, "into": TEXT, "keep": KEPT, "message": TEXT},
+        required=("source",),
+    ),
+    Endpoint(
+        method="GET",
+        path="/datasets/{reference}/revert",
+        summary="What a revert would do",
+        handler=plan_revert,
+        group="datasets",
+        query=(
+            parameter("only", "take back what this version alone changed", SWITCH),
+            parameter("branch", "the branch that gets it; the working copy's unless given"),
+            parameter("keep", "both, ours or theirs: what becomes of a path that was changed again since", KEPT),
+        ),
+    ),
+    Endpoint(
+        method="POST",
+        path="/datasets/{reference}/revert",
+        summary="Go back to a version, or take its changes back",
+        handler=revert_version,
+        group="datasets",
+        body={"only": SWITCH, "branch": TEXT, "keep": KEPT, "message": TEXT},
     ),
 )

@@ -53,6 +53,7 @@ class Renderer:
             "segment": lambda text: quote(str(text), safe=""),
             "path_text": path_text,
             "is_text": is_text,
+            "last_part": lambda path: path.rpartition(b"/")[2],
         }
         self._environment.globals |= {
             "rail_entries": RAIL,

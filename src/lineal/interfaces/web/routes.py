@@ -20,7 +20,7 @@ from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem, ti
 from lineal.interfaces.web.links import twin
 from lineal.interfaces.web.pages import Page, View, Visit
 from lineal.interfaces.web.rendering import STATIC, Renderer
-from lineal.interfaces.web.views import audit, comparison, data, deletion, deployments, graph, models, run, runs
+from lineal.interfaces.web.views import audit, comparison, data, deletion, deployments, graph, merging, models, run, runs
 from lineal.records.documents import document
 from lineal.workspace.interface import Workspace
 
@@ -31,6 +31,8 @@ PAGES: tuple[tuple[str, View], ...] = (
     ("/graph", graph.graph_page),
     ("/data", data.datasets_page),
     ("/data/{name}/diff", data.diff_page),
+    ("/data/{name}/merge", merging.merge_page),
+    ("/data/{name}/revert", merging.revert_page),
     ("/data/{name}", data.data_page),
     ("/models", models.models_page),
     ("/models/{name}", models.model_page),

@@ -82,7 +82,7 @@ document.addEventListener("click", (event) => {
   const data = element.dataset;
   if (data.copy !== undefined) copy(data.copy);
   else if (data.post) act(element, "POST", data.post, data.body ? JSON.parse(data.body) : {});
-  else if (data.delete) act(element, "DELETE", data.delete, {});
+  else if (data.delete) act(element, "DELETE", data.delete, data.body ? JSON.parse(data.body) : {});
   else if (data.untag !== undefined) tag(element, { [data.untag]: "" });
   else if (data.dialog) document.getElementById(data.dialog).showModal();
   else if (data.close !== undefined) element.closest("dialog").close();
