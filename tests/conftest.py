@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -69,6 +70,14 @@ def new_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 def tiny_disk(new_disk: Callable[[str], Path]) -> Path:
     """A real file system of 64 KiB."""
     return new_disk("64k")
+
+
+@pytest.fixture
+def in_memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is such a place: for tests that make so much durable that waiting for the disk would be most of it."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(prefix="lineal-test-", dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        yield Path(folder)
 
 
 class Watched:

@@ -124,3 +124,28 @@ def test_a_scratch_folder_is_left_clean(project: Project) -> None:
     project.add(x=b"1")
     collect(project.site, grace=0.0, progress=silent)
     assert not list(Path(project.site.layout.temporary).iterdir())
+
+
+def test_a_folder_whose_version_was_collected_is_stored_again_as_a_whole(project: Project) -> None:
+    files = {"a": os.urandom(300_000), "b": os.urandom(2_000)}
+    first, second = project.add(**files), project.add(c=b"other")
+    for name, content in files.items():
+        (project.data / name).write_bytes(content)
+    (project.data / "c").unlink()
+    project.datasets.status()
+    project.delete(first)
+    project.now += MONTH
+    assert collect(project.site, grace=0.0, progress=silent).freed_bytes > 300_000
+    third = project.datasets.add(project.data, name="d").reference
+    assert project.content(third) == files
+    assert project.content(second) == {"c": b"other"}
+    assert project.site.store.verify().sound
+
+
+def test_the_same_folder_added_again_after_its_only_version_was_collected_is_whole(project: Project) -> None:
+    first = project.add(a=b"x" * 5000, b=b"y" * 70_000)
+    project.delete(first)
+    project.now += MONTH
+    collect(project.site, grace=0.0, progress=silent)
+    assert project.content(project.datasets.add(project.data, name="d").reference) == {"a": b"x" * 5000, "b": b"y" * 70_000}
+    assert project.site.store.verify().sound

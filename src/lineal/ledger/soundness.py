@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Column, Connection, exists, func, select, union_all
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, exists, func, or_, select, union_all
 
 from lineal.ledger import schema
 from lineal.records.digest import Digest
@@ -57,30 +57,35 @@ def orphaned_versions(connection: Connection, project_id: str) -> Iterator[str]:
         yield f"run {identifier} has no node in the graph"
 
 
-def contents_named(connection: Connection, project_id: str) -> Iterator[tuple[str, Digest]]:
-    """What the ledger says the store has: what it is, and its digest."""
+def contents_named(connection: Connection, project_id: str, *, expired_before: int) -> Iterator[tuple[str, Digest]]:
+    """What the ledger says the store has: what it is, and its digest. What was deleted before then need not be there any more."""
     occurrences = schema.occurrences.c
     kept = select(occurrences.label, occurrences.digest).where(
         occurrences.project_id == project_id,
         occurrences.restorable.is_(True),
         occurrences.digest.startswith("blake3:"),
         occurrences.kind.in_(("file", "folder", "model")),
+        _kept(schema.occurrences, expired_before),
     )
     for label, digest in connection.execute(kept):
         yield str(label), Digest(digest)
     for what, name, column in _CONTENTS:
-        query = select(name, column).where(name.table.c.project_id == project_id, column.isnot(None))
+        query = select(name, column).where(name.table.c.project_id == project_id, column.isnot(None), _kept(name.table, expired_before))
         for label, digest in connection.execute(query):
             yield f"{what} {label}", Digest(digest)
 
 
-def absent_contents(connection: Connection, project_id: str, contains: Callable[[Digest], bool]) -> Iterator[str]:
+def absent_contents(connection: Connection, project_id: str, contains: Callable[[Digest], bool], *, expired_before: int) -> Iterator[str]:
     """Contents that the ledger says the store has and that it has not; each digest once."""
     seen: set[Digest] = set()
-    for label, digest in contents_named(connection, project_id):
+    for label, digest in contents_named(connection, project_id, expired_before=expired_before):
         if digest not in seen and not contains(digest):
             yield f"{label} should be in the store and is not: {digest}"
         seen.add(digest)
+
+
+def _kept(table: FromClause, expired_before: int) -> ColumnElement[bool]:
+    return or_(table.c.deleted_at.is_(None), table.c.deleted_at >= expired_before)
 
 
 def count_rows(connection: Connection, project_id: str) -> int:

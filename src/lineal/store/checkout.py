@@ -15,6 +15,7 @@ from lineal.errors import Conflict, InvalidState
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 from lineal.store.backends.folder import translated
+from lineal.store.durable import rename, unlink
 from lineal.store.ignoring import STAGING
 from lineal.store.repository import Repository
 from lineal.store.snapshot import look_up, scan
@@ -145,10 +146,10 @@ def _move_in(staged: bytes, target: bytes) -> None:
         os.makedirs(target, exist_ok=True)
         return
     try:
-        os.replace(staged, target)
+        rename(staged, target)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.replace(staged, target)
+        rename(staged, target)
 
 
 def check_out_file(store: Repository, entry: TreeEntry, target: bytes, *, index: StatIndex, recorded: Recorded) -> int:
@@ -195,7 +196,7 @@ def write_entry(store: Repository, entry: TreeEntry, target: bytes) -> None:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         os.symlink(store.read(entry.digest), temporary)
-        os.replace(temporary, target)
+        rename(temporary, target)
 
 
 def _remove(folder: bytes, entries: Iterable[TreeEntry]) -> None:
@@ -206,8 +207,7 @@ def _remove(folder: bytes, entries: Iterable[TreeEntry]) -> None:
         if entry.mode == "folder":
             parents.add(entry.path)
         else:
-            with suppress(FileNotFoundError):
-                os.unlink(full)
+            unlink(full)
     for parent in sorted(parents, key=len, reverse=True):
         with suppress(OSError):  # not empty: something in it stays
             os.rmdir(os.path.join(folder, parent))

@@ -17,6 +17,7 @@ from lineal.records.digest import Digest, blake3_digest
 from lineal.store import content
 from lineal.store.backends.folder import translated
 from lineal.store.chunking import WHOLE
+from lineal.store.durable import rename, step
 from lineal.store.objects import Objects
 from lineal.store.status import Looked
 
@@ -81,6 +82,7 @@ def write_file(pieces: Iterable[bytes], path: bytes, *, executable: bool) -> os.
     folder = os.path.dirname(path)
     temporary = os.path.join(folder, b".lineal-" + secrets.token_hex(8).encode())
     with translated(path):
+        step("write", temporary)
         descriptor = _create(temporary, 0o777 if executable else 0o666)  # less the user's umask
         try:
             try:
@@ -89,7 +91,7 @@ def write_file(pieces: Iterable[bytes], path: bytes, *, executable: bool) -> os.
                 status = os.fstat(descriptor)
             finally:
                 os.close(descriptor)
-            os.rename(temporary, path)
+            rename(temporary, path)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)

@@ -6,8 +6,11 @@ and never one too few. Nothing is held per object but such a mark, and most of t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -33,13 +36,13 @@ class Marks:
     """Collects marks in any order, and says them sorted and once each. Not thread safe.
 
     Args:
-        folder: where runs of sorted marks lie meanwhile; the caller takes it away.
+        folder: where runs of sorted marks lie meanwhile, in files without a name, which the system takes away whatever happens.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held = bytearray()
-        self._runs = 0
+        self._runs: list[Prefixes] = []
 
     def add(self, prefixes: Prefixes) -> None:
         """Takes marks in."""
@@ -50,23 +53,28 @@ class Marks:
     def finish(self) -> Marked:
         """Everything that was marked: the runs are merged part by part of the keys' range, so that only one part is in memory."""
         self._spill()
-        runs = [np.memmap(self._folder / f"run{number}", dtype=np.uint64, mode="r") for number in range(self._runs)]
         bounds = np.arange(1, _PARTS, dtype=np.uint64) << np.uint64(56)
-        cuts = [[0, *np.searchsorted(run, bounds).tolist(), len(run)] for run in runs]
-        path = self._folder / "marks"
-        with path.open("wb") as file:
+        cuts = [[0, *np.searchsorted(run, bounds).tolist(), len(run)] for run in self._runs]
+        with TemporaryFile(dir=self._folder) as file:
             for part in range(_PARTS):
-                pieces = [np.asarray(run[cut[part] : cut[part + 1]]) for run, cut in zip(runs, cuts, strict=True)]
+                pieces = [np.asarray(run[cut[part] : cut[part + 1]]) for run, cut in zip(self._runs, cuts, strict=True)]
                 if pieces:
                     np.unique(np.concatenate(pieces)).tofile(file)
-        return Marked(np.memmap(path, dtype=np.uint64, mode="r") if path.stat().st_size else np.empty(0, dtype=np.uint64))
+            return Marked(_mapped(cast("BinaryIO", file)))
 
     def _spill(self) -> None:
         if not self._held:
             return
         held, self._held = bytes(self._held), bytearray()
-        np.unique(np.frombuffer(held, dtype=np.uint64)).tofile(self._folder / f"run{self._runs}")
-        self._runs += 1
+        with TemporaryFile(dir=self._folder) as file:
+            np.unique(np.frombuffer(held, dtype=np.uint64)).tofile(file)
+            self._runs.append(_mapped(cast("BinaryIO", file)))
+
+
+def _mapped(file: BinaryIO) -> Prefixes:
+    """What was written into a file; it stays for as long as this is referred to."""
+    file.flush()
+    return np.memmap(file, dtype=np.uint64, mode="r") if os.fstat(file.fileno()).st_size else np.empty(0, dtype=np.uint64)
 
 
 class Marked:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from itertools import count, islice
+from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from lineal.errors import NotFound
@@ -363,8 +362,7 @@ class Repository:
         """What `collect_garbage` would do; changes nothing."""
         from lineal.store.garbage import preview
 
-        with self._surveyed(roots, scratch, progress) as store:
-            return preview(store, grace=grace)
+        return preview(self._surveyed(roots, scratch, progress), grace=grace)
 
     def collect_garbage(self, roots: Callable[[], Roots], *, name: str, grace: float, scratch: Path, progress: Progress) -> Collection:
         """Deletes what was condemned ``grace`` seconds ago and nobody needs, and condemns what is garbage now; see `lineal.store.garbage.collect`.
@@ -376,8 +374,7 @@ class Repository:
         """
         from lineal.store.garbage import collect
 
-        with self._surveyed(roots, scratch, progress) as store:
-            return collect(store, name=name, grace=grace)
+        return collect(self._surveyed(roots, scratch, progress), name=name, grace=grace)
 
     def given_up(self) -> frozenset[Digest]:
         """Commits of the project whose trees were given up: their deletion cannot be undone."""
@@ -386,21 +383,11 @@ class Repository:
         kept = keeping.said(self._backend, self._project)
         return frozenset(map(blake3_digest, keeping.given_up(self._objects, kept)))
 
-    @contextmanager
-    def _surveyed(self, roots: Callable[[], Roots], scratch: Path, progress: Progress) -> Iterator[Store]:
+    def _surveyed(self, roots: Callable[[], Roots], scratch: Path, progress: Progress) -> Store:
         from lineal.store.survey import Store
 
         scratch.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="gc-", dir=scratch) as folder:
-            new = (Path(folder) / str(number) for number in count())
-            yield Store(
-                objects=self._objects,
-                trees=self._trees,
-                project=self._project,
-                roots=roots,
-                scratch=lambda: made(next(new)),
-                progress=progress,
-            )
+        return Store(objects=self._objects, trees=self._trees, project=self._project, roots=roots, scratch=scratch, progress=progress)
 
     def rebuild_index(self) -> int:
         """Makes the index anew from the packs themselves; returns how many packs it has now."""
@@ -409,12 +396,6 @@ class Repository:
         count = rebuild_index(self._backend)
         self._objects.refresh()
         return count
-
-
-def made(folder: Path) -> Path:
-    """A folder that is there now."""
-    folder.mkdir()
-    return folder
 
 
 class _Nodes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,14 +50,14 @@ class Store:
 
     Attributes:
         roots: asks the project's ledger; called after the packs and leases were noted.
-        scratch: a folder that is empty and goes away afterwards.
+        scratch: a folder with room for two marks for each needed object.
     """
 
     objects: Objects
     trees: Trees
     project: str
     roots: Callable[[], Roots]
-    scratch: Callable[[], Path]
+    scratch: Path
     progress: Progress
 
 
@@ -108,13 +108,15 @@ def survey(store: Store) -> Survey:
     there = frozenset(pack_names(objects.backend))
     leases = living(objects.backend)
     try:
+        own = keeping.given_up(objects, keeping.said(objects.backend, store.project))
         roots = store.roots()
+        roots = replace(roots, given_up=roots.given_up | own)  # once given up is for ever
         heads = list(_heads(objects))
         others = {project: kept for project, kept in keeping.projects(objects.backend).items() if project != store.project}
         objects.refresh()
         _refuse_lost_index(objects, there)
         dead = tuple(tombstones(objects.backend))
-        marks = Marks(store.scratch())
+        marks = Marks(store.scratch)
         lists = Lists(_everything(objects, dead))
         marking = Marking(objects, store.trees, lists=lists, marks=marks)
         _follow(store, marking, heads=heads, roots=roots, others=others)

@@ -13,6 +13,7 @@ from lineal.ledger.events import list_events
 from lineal.ledger.lookup import all_deployments
 from lineal.records.dataset import VerifyReport
 from lineal.records.digest import Digest
+from lineal.workspace.disposal import expiry
 from lineal.workspace.interface import Datasets, Progress, silent
 from lineal.workspace.site import Site
 
@@ -73,7 +74,7 @@ class LocalAudit:
             if not damaged:
                 damaged.extend(soundness.dangling_edges(connection, project_id))
                 damaged.extend(soundness.orphaned_versions(connection, project_id))
-                damaged.extend(soundness.absent_contents(connection, project_id, store.contains))
+                damaged.extend(soundness.absent_contents(connection, project_id, store.contains, expired_before=expiry(self._site)))
             rows = 0 if damaged else soundness.count_rows(connection, project_id)
         return VerifyReport(subject="ledger", objects=rows, bytes=0, damaged=tuple(damaged))
 
