@@ -16,11 +16,12 @@ from lineal.errors import Conflict, Integrity, InvalidInput, InvalidState
 from lineal.records.garbage import Collection, Waiting
 from lineal.store import keeping
 from lineal.store.columns import pack_slice
+from lineal.store.index import Footer
 from lineal.store.leases import Lease, living, reading_note
 from lineal.store.objects import Objects
 from lineal.store.packs import pack_key
 from lineal.store.survey import Store, Survey, key_of, needed_of, survey
-from lineal.store.tombstones import Condemned, Tombstone, bury, out_of_index, place_of
+from lineal.store.tombstones import Condemned, Tombstone, bury, out_of_index, place_of, tombstones
 
 COLLECTING = "collecting garbage"
 REWRITE_BELOW = 2 / 3
@@ -66,6 +67,7 @@ def collect(store: Store, *, name: str, grace: float) -> Collection:
     backend = store.objects.backend
     _refuse_second(living(backend), grace)
     with backend.hold(lambda: reading_note(backend, COLLECTING, ())):
+        _undo_unfinished(store.objects)
         first = _said(store, name)
         _refuse_silent(first)
         done = _Done()
@@ -139,34 +141,46 @@ def _packs(found: Survey, which: NDArray[np.bool_]) -> Iterator[Condemned]:
 def _condemn(objects: Objects, found: Survey, dead: NDArray[np.bool_], sparse: NDArray[np.bool_]) -> Tombstone | None:
     """Crash order: what is needed is written anew; the tombstone; the index; the packs are moved; the tombstone counts."""
     meta = objects.index.meta_packs()
-    rewritten = [pack for pack in _packs(found, sparse) if _rewrite(objects, found, pack.name, meta=pack.name in meta)]
-    packs = (*_packs(found, dead), *rewritten)
+    packs, new = list(_packs(found, dead)), dict[str, Footer]()
+    for pack in _packs(found, sparse):
+        written = _rewritten(objects, found, pack.name, meta=pack.name in meta)
+        if written is not None:
+            packs.append(pack)
+            new |= written
+    packs = [pack for pack in packs if pack.name not in new]  # what a collection that died had written anew is written just so again
     if not packs:
         return None
-    tombstone = Tombstone(id=secrets.token_hex(8), packs=packs)
+    tombstone = Tombstone(id=secrets.token_hex(8), packs=tuple(packs))
     bury(objects.backend, tombstone)
-    _move_out(objects, tombstone, [pack.name for pack in packs])
+    objects.index.exchange(frozenset(pack.name for pack in packs), new)
+    for pack in packs:
+        if objects.backend.exists(pack_key(pack.name)):
+            objects.backend.move(pack_key(pack.name), tombstone.grave(pack.name))
+    objects.backend.create(tombstone.out_key, [b"\n"])
     return tombstone
 
 
-def _rewrite(objects: Objects, found: Survey, pack: str, *, meta: bool) -> bool:
-    """Writes what is needed of a pack into new ones; says whether all of it could be read."""
+def _rewritten(objects: Objects, found: Survey, pack: str, *, meta: bool) -> dict[str, Footer] | None:
+    """Writes what is needed of a pack into new ones, which the index does not name yet; None if not all of it can be read."""
     try:
         records = pack_slice(objects.backend, pack).table
         records = records[found.marked.has(records["prefix"].astype(np.uint64))]
-        objects.rewrite((key_of(record) for record in records[np.lexsort((records["start"], records["block"]))]), meta=meta)
+        return objects.rewrite((key_of(record) for record in records[np.lexsort((records["start"], records["block"]))]), meta=meta)
     except Integrity:
-        return False  # fsck names what is damaged; it stays as it is
-    return True
+        return None  # fsck names what is damaged; it stays as it is
 
 
-def _move_out(objects: Objects, tombstone: Tombstone, packs: Iterable[str]) -> None:
-    names = list(packs)
-    objects.index.forget(frozenset(names))
-    for name in names:
-        if objects.backend.exists(pack_key(name)):
-            objects.backend.move(pack_key(name), tombstone.grave(name))
-    objects.backend.create(tombstone.out_key, [b"\n"])
+def _undo_unfinished(objects: Objects) -> None:
+    """Brings back the packs of tombstones that never counted: whoever condemned them died; they are judged anew."""
+    backend = objects.backend
+    counting = out_of_index(backend)
+    for tombstone in tombstones(backend):
+        if tombstone.id not in counting:
+            for pack in tombstone.packs:
+                if not backend.exists(pack_key(pack.name)) and backend.exists(tombstone.grave(pack.name)):
+                    backend.move(tombstone.grave(pack.name), pack_key(pack.name))
+                backend.delete(tombstone.grave(pack.name))
+            backend.delete(tombstone.key)
 
 
 def _settle(objects: Objects, found: Survey, tombstone: Tombstone, *, grace: float, done: _Done) -> None:
@@ -181,10 +195,6 @@ def _settle(objects: Objects, found: Survey, tombstone: Tombstone, *, grace: flo
         done.restored += 1
     left = replace(tombstone, packs=tuple(pack for pack in tombstone.packs if pack.name in useless))
     age = _age(objects, tombstone)
-    if age is None:
-        _move_out(objects, tombstone, useless)
-        done.waiting.append(_waits(left, ()))
-        return
     reasons = tuple(_reasons(found, tombstone))
     if reasons or age < grace:
         done.waiting.append(_waits(left, reasons, age=age))
@@ -203,8 +213,8 @@ def _weigh(objects: Objects, found: Survey, tombstone: Tombstone, *, grace: floa
     age = _age(objects, tombstone)
     reasons = tuple(_reasons(found, tombstone))
     done.restored += len(needed)
-    if age is None or reasons or age < grace:
-        done.waiting.append(_waits(left, reasons, age=age or 0.0))
+    if reasons or age < grace:
+        done.waiting.append(_waits(left, reasons, age=age))
     else:
         done.freed += left.packs
 
@@ -212,10 +222,9 @@ def _weigh(objects: Objects, found: Survey, tombstone: Tombstone, *, grace: floa
 def _parted(objects: Objects, found: Survey, tombstone: Tombstone) -> tuple[list[str], list[str]]:
     """The packs of a tombstone that somebody needs after all, or has published again, and those that nobody does."""
     parted: dict[bool, list[str]] = {True: [], False: []}
-    complete = tombstone.id in out_of_index(objects.backend)
     for pack in tombstone.packs:
         where = place_of(objects.backend, tombstone, pack.name)
-        named = complete and pack.name in found.index
+        named = pack.name in found.index
         if where is None or (named and where == pack_key(pack.name)):
             continue  # it is gone, or was brought back before
         made_again = named and objects.backend.exists(pack_key(pack.name))
@@ -223,12 +232,12 @@ def _parted(objects: Objects, found: Survey, tombstone: Tombstone) -> tuple[list
     return parted[True], parted[False]
 
 
-def _age(objects: Objects, tombstone: Tombstone) -> float | None:
-    """Since when a tombstone counts, in seconds; None where it does not yet. One from the future, as a clock that was off leaves it, begins anew."""
+def _age(objects: Objects, tombstone: Tombstone) -> float:
+    """Since when a tombstone counts, in seconds. One from the future, as a clock that was off leaves it, begins anew."""
     backend = objects.backend
-    age = backend.age(tombstone.out_key)
-    if age is None or age > -_CLOCK_DOUBT:
-        return None if age is None else max(age, 0.0)
+    age = backend.age(tombstone.out_key) or 0.0
+    if age > -_CLOCK_DOUBT:
+        return max(age, 0.0)
     backend.delete(tombstone.out_key)
     backend.create(tombstone.out_key, [b"\n"])
     return 0.0

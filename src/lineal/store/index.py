@@ -181,8 +181,11 @@ class Index:
         """What the index is made of, as this process saw it last."""
         return self._head
 
-    def forget(self, packs: frozenset[str]) -> None:
-        """Takes packs out of the index, so that from now on nobody finds anything in them; others may write meanwhile."""
+    def exchange(self, packs: frozenset[str], new: Mapping[str, Footer]) -> None:
+        """Takes packs out of the index, so that from now on nobody finds anything in them, and puts in what takes their place, in one step.
+
+        One step, because a merge in between might keep of two records for an object the one that goes. Others may write meanwhile.
+        """
         from lineal.store.columns import without_packs
 
         rewritten: dict[str, Shard | None] = {}
@@ -191,6 +194,7 @@ class Index:
             head = _decode(raw)
             segments = tuple(without_packs(self._backend, segment, packs, rewritten) for segment in head.segments)
             left = replace(head, segments=tuple(some for some in segments if some.shards), packs=tuple(p for p in head.packs if p not in packs))
+            left = self._with(left, list(new), new)
             if left == head:
                 return
             if self._swap(left, raw):

@@ -157,17 +157,18 @@ class Objects:
         except (Unavailable, PermissionDenied, NotFound):
             return True
 
-    def rewrite(self, keys: Iterable[bytes], *, meta: bool) -> None:
-        """Writes objects that are here into new packs, as if they were not, so that the packs they lie in can go; ``meta`` is as in `put`."""
+    def rewrite(self, keys: Iterable[bytes], *, meta: bool) -> dict[str, Footer]:
+        """Writes objects that are here into new packs, as if they were not; the index does not name these yet. ``meta`` is as in `put`."""
+        made: dict[str, Footer] = {}
         builder = PackBuilder(self._workers)
         for key in keys:
             if key not in builder:
                 kind, data = self.get(key)
                 builder.add(key, data, kind)
             if builder.stored >= PACK_SIZE:
-                self._keep({meta: builder})
+                made |= self._store({meta: builder})
                 builder = PackBuilder(self._workers)
-        self._keep({meta: builder})
+        return made | self._store({meta: builder})
 
     def refresh(self) -> None:
         """Sees what other processes have written meanwhile."""
@@ -208,9 +209,11 @@ class Objects:
         full = {meta: self._builders[meta] for meta in shelves}
         for meta in shelves:
             self._builders[meta] = PackBuilder(self._workers)
-        self._keep(full)
+        made = self._store(full)
+        if made:
+            self.index.publish(list(made), made)
 
-    def _keep(self, full: Mapping[bool, PackBuilder]) -> None:
+    def _store(self, full: Mapping[bool, PackBuilder]) -> dict[str, Footer]:
         made: dict[str, Footer] = {}
         for meta, builder in full.items():
             pack = builder.finish()
@@ -218,8 +221,7 @@ class Objects:
                 self.written += self.backend.create(pack_key(pack.name), pack.pieces)
                 builder.release()
                 made[pack.name] = Footer.of(pack, meta=meta)
-        if made:
-            self.index.publish(list(made), made)
+        return made
 
     def _read_elsewhere(self, key: bytes, tried: tuple[str, Place] | None) -> tuple[int, bytes]:
         """An object whose pack was rewritten or condemned since this process looked at the index, or that is nowhere."""

@@ -221,6 +221,7 @@ def _count(objects: Objects, marked: Marked, there: frozenset[str]) -> Use:
             _add(use, places, pack_slice(objects.backend, name), marked)
         except LinealError:
             continue  # fsck names it; what cannot be read is not judged
+        use.needed[places[bytes.fromhex(name)]] = 0  # nobody finds anything in it: what a writer left that died
     use.names = [name.hex() for name in places]
     counted = np.array([name in there for name in use.names], dtype=bool)
     for column in ("objects", "needed", "plain", "needed_plain", "size"):
