@@ -57,8 +57,9 @@ def _serve(site: Site, view: VersionView, identity: str, facts: dict[str, Any]) 
         made_folder=facts["made"],
     )
     answering = operations(view, identity=identity, opened=MountReads(site.layout.journals, identity).opened, ready=partial(_note, site, mount))
+    alone = not site.store.far and not version.tracked  # where nothing is waited for, threads only take the interpreter's lock from one another
     try:
-        fuse(answering, facts["folder"], foreground=True, fsname=f"lineal:{version.reference}", **OPTIONS)
+        fuse(answering, facts["folder"], foreground=True, nothreads=alone, fsname=f"lineal:{version.reference}", **OPTIONS)
     except RuntimeError as error:  # what libfuse said is in the log
         raise Unavailable(
             f"{version.reference} could not be mounted at {facts['folder']}", kind="mount-failed", hint=f"See {log_path(site, identity)}"

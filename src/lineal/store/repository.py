@@ -110,6 +110,11 @@ class Repository:
         self._objects.close()
 
     @property
+    def far(self) -> bool:
+        """Whether what is read comes over a network, where several requests at once are answered sooner than one after the other."""
+        return not self._backend.mapped
+
+    @property
     def written_bytes(self) -> int:
         """By how many bytes this process has grown the store's packs since it was opened."""
         return self._objects.written

@@ -34,6 +34,7 @@ EXTRAS = (
     ("onnxruntime", "onnx", "ONNX models cannot be served"),
     ("pyarrow", "demo", "rows of Parquet files are not compared"),
     ("psycopg", "postgres", "the ledger cannot be PostgreSQL"),
+    ("mfusepy", "mount", "versions cannot be mounted as folders"),
 )
 
 
@@ -90,6 +91,7 @@ def _machine(folder: Path) -> Iterator[Finding]:
     yield _space(folder)
     yield _file_system(folder)
     yield _sync(folder)
+    yield _fuse()
     yield _port(8400)
 
 
@@ -138,6 +140,12 @@ def _file_system(folder: Path) -> Finding:
     if kind in NETWORK_FILE_SYSTEMS:
         return Finding(group="machine", name="file system", state=MISSING, detail=f"{kind} is a network file system: no SQLite ledger can lie on it")
     return Finding(group="machine", name="file system", state=WORKS, detail=kind or "local, as far as can be told here")
+
+
+def _fuse() -> Finding:
+    if os.access("/dev/fuse", os.R_OK | os.W_OK) and (os.geteuid() == 0 or shutil.which("fusermount3") or shutil.which("fusermount")):
+        return Finding(group="machine", name="FUSE", state=WORKS, detail="versions can be mounted as folders")
+    return Finding(group="machine", name="FUSE", state=MISSING, detail="no /dev/fuse or no fusermount3: versions are read through lineal:// only")
 
 
 def _sync(folder: Path) -> Finding:

@@ -90,7 +90,7 @@ def unmount(site: Site, folder: Path, *, force: bool = False) -> Mount | None:
     known = next((mount for mount in reversed(read_mounts(site)) if os.fsencode(mount.folder) == place and mount.ended_at is None), None)
     if not in_the_way(place) and (known is None or not is_served(known)):
         raise NotFound(f"no version is mounted at {os.fsdecode(place)}", kind="not-mounted", hint="See what is with: lineal data mounts")
-    stale = known is not None and (not is_served(known) or identity_at(place) != known.id)
+    stale = known is not None and not _answers(known)
     _detach(place, lazily=force or stale)
     if known is None:
         return None
@@ -108,7 +108,7 @@ def list_mounts(site: Site) -> Sequence[Mount]:
     for mount in read_mounts(site):
         if mount.ended_at is not None:
             continue
-        if is_served(mount):
+        if _answers(mount):
             found.append(mount)
             continue
         with suppress(LinealError):  # it may be mounted in another container only
@@ -116,6 +116,12 @@ def list_mounts(site: Site) -> Sequence[Mount]:
                 _detach(os.fsencode(mount.folder), lazily=True)
         found.append(_cleaned(site, mount, lost=True))
     return tuple(found)
+
+
+def _answers(mount: Mount) -> bool:
+    """Whether a mount is there and sound; one that is not seen from here, as in another container, counts as sound while its process lives."""
+    place = os.fsencode(mount.folder)
+    return is_served(mount) and (not in_the_way(place) or identity_at(place) == mount.id)
 
 
 def _prepare(site: Site, folder: Path) -> tuple[bytes, bool]:

@@ -109,8 +109,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc] # mfusepy has no typ
         if flags & (os.O_WRONLY | os.O_RDWR):
             raise mfusepy.FuseOSError(errno.EROFS)
         entry = self._entry(path)
-        with _answered():
-            handle = _Handle(entry, self._view.reader(entry))
+        handle = _Handle(entry, self._view)
         self._opened(mfusepy.fuse_get_context()[2], entry.path)
         number = next(self._next)
         self._handles[number] = handle
@@ -202,19 +201,23 @@ class Operations(mfusepy.Operations):  # type: ignore[misc] # mfusepy has no typ
 
 
 class _Handle:
-    """An open file. The kernel reads ahead in several threads at once."""
+    """An open file; its content is looked for when it is first read. The kernel reads ahead, in several threads at once where there are several."""
 
-    def __init__(self, entry: TreeEntry, content: RangeReader) -> None:
+    def __init__(self, entry: TreeEntry, view: VersionView) -> None:
         self.entry = entry
-        self._content = content
+        self._view = view
+        self._content: RangeReader | None = None
         self._turn = threading.Lock()
 
     def read(self, size: int, offset: int) -> bytes:
         with self._turn:
+            if self._content is None:
+                self._content = self._view.reader(self.entry)
             return self._content.read_at(offset, offset + size)
 
     def close(self) -> None:
-        self._content.close()
+        if self._content is not None:
+            self._content.close()
 
 
 class _Folder:
