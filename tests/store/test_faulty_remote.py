@@ -21,6 +21,7 @@ from lineal.records.dataset import TreeEntry
 from lineal.store.backends.address import parse_address
 from lineal.store.backends.object_store import ObjectStoreBackend, Patience
 from lineal.store.backends.pages import PageCache
+from lineal.store.format import check_format
 from lineal.store.repository import Repository
 
 PROJECT = "a" * 32
@@ -47,7 +48,9 @@ class Faulty:
 
     def far(self) -> Repository:
         """The remote as the project sees it."""
-        return Repository(self.backend(self.proxy.endpoint), PROJECT)
+        backend = self.backend(self.proxy.endpoint)
+        check_format(backend)
+        return Repository(backend, PROJECT)
 
     def truth(self) -> Repository:
         """The remote as it is."""

@@ -6,6 +6,7 @@ import msgspec
 
 from lineal.errors import Integrity
 from lineal.store.backends.interface import Backend
+from lineal.store.index import begin_index
 from lineal.store.packs import newer_format
 
 FORMAT = 1
@@ -24,6 +25,7 @@ def check_format(backend: Backend) -> None:
     raw = backend.fetch(FORMAT_KEY)
     if raw is None:
         if next(backend.list("packs/"), None) is None:
+            begin_index(backend)
             backend.swap(FORMAT_KEY, msgspec.json.encode({"kind": "lineal-store", "format": FORMAT}) + b"\n", expected=None)
             return
         raise Integrity("the store's format file is missing", kind="damaged-format", hint="Put it back from a backup.")

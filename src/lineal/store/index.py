@@ -367,6 +367,11 @@ class Index:
         return (Segment(shards=tuple(shards), meta=meta),) if shards else ()
 
 
+def begin_index(backend: Backend) -> None:
+    """Writes an empty head, so that one which is missing later is known to be lost, even if the first writer died before it named a pack."""
+    backend.swap(HEAD_KEY, seal(msgspec.json.encode(IndexHead())), expected=None)
+
+
 def shard_key(name: str) -> str:
     """Where a shard lies in the store."""
     return f"index/{name[:2]}/{name}.idx"
