@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import urlencode
 
-from lineal.errors import Conflict, Integrity, InvalidInput
+from lineal.errors import Conflict, Integrity, InvalidInput, PermissionDenied, Unavailable
 from lineal.records.dataset import DatasetStatus, DatasetVersion, PathChange, TreeEntry, VerifyReport
 from lineal.records.tracked import RESTORABLE, SourceFacts, recorded_facts
 from lineal.store.checkout import write_entry
@@ -185,6 +185,14 @@ def ask_source(site: Site, version: DatasetVersion, report: VerifyReport, *, pro
         changed=found.changes,
         label=str(version.tracked["label"]),
     )
+
+
+def ask_source_if_it_answers(site: Site, version: DatasetVersion, report: VerifyReport, *, progress: Progress = silent) -> VerifyReport:
+    """The same; a source that cannot be asked now is said in the label, and keeps nobody from verifying the rest."""
+    try:
+        return ask_source(site, version, report, progress=progress)
+    except (PermissionDenied, Unavailable) as error:
+        return replace(report, label=f"{version.tracked['label']}, not asked: {error.message}")
 
 
 def tracked_status(site: Site, version: DatasetVersion) -> DatasetStatus:

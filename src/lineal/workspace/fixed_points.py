@@ -126,7 +126,8 @@ def take_fixed_point(store: Repository, source: Source, *, before: Digest | None
     step = throttled(f"listing {source.place}", progress)
     taking = _Taking(store, source, md5=md5)
     root = store.put_tree([]) if before is None else before
-    with ordered(_listed(source, empty_is_fine=before is not None), scratch, step=lambda count: step(count, 0)) as files:
+    listing = source.files_with_versions() if before is None else None  # later, few files changed, and those are asked one by one
+    with ordered(listing or _listed(source, empty_is_fine=before is not None), scratch, step=lambda count: step(count, 0)) as files:
         old = store.entries(root) if before is not None else iter(())
         changes = taking.changes(side_by_side(files, old))
         done, written = throttled(f"recording {source.place}", progress), 0
@@ -233,7 +234,7 @@ class _Taking:
         if found is None or found.mode != "tracked":
             return path, None if found is None else found.facts, found
         facts: SourceFacts | None = found.facts
-        if self.versions:
+        if self.versions and not found.facts.version:
             facts = self._source.look(path)
         if facts is not None and self._md5:
             facts = _with_md5(self._source, path, facts)

@@ -268,10 +268,23 @@ class LocalDatasets:
             return check_out_file(self._site.store, entry, full, index=index, recorded=recorded)
 
     def verify(self, reference: str = "", *, progress: Progress = silent) -> Sequence[VerifyReport]:
-        """Rereads every content of a version (of every one, if none is given), and the working copy where its MD5 was recorded."""
+        """Rereads every content of a version (of every one, if none is given), and the working copy where its MD5 was recorded.
+
+        Of a tracked version the source is asked what has changed since; if none is given, of each dataset's latest, as far as it answers.
+        """
+        from lineal.workspace.fetching import ask_source, ask_source_if_it_answers
+
         if reference:
-            return (self._verify(self.get(reference), progress),)
-        return tuple(self._verify(version, progress) for dataset in self.list() for version in self.versions(dataset.name))
+            version = self.get(reference)
+            report = self._verify(version, progress)
+            return (ask_source(self._site, version, report, progress=progress) if version.tracked else report,)
+        reports = []
+        for dataset in self.list():
+            for version in self.versions(dataset.name):
+                report = self._verify(version, progress)
+                asks = version.tracked and version.reference == dataset.latest
+                reports.append(ask_source_if_it_answers(self._site, version, report, progress=progress) if asks else report)
+        return tuple(reports)
 
     def preview_collection(self, *, grace: float | None = None, progress: Progress = silent) -> Collection:
         """What `collect` would free and keep; changes nothing."""
@@ -421,12 +434,7 @@ class LocalDatasets:
             report = self._site.store.verify_tree(version.digest, lambda _what, done, total: step(done, total))
         except Integrity as error:
             return VerifyReport(subject=f"data:{version.reference}", objects=0, bytes=0, damaged=(error.message,))
-        report = replace(report, subject=f"data:{version.reference}", damaged=report.damaged + tuple(self._wrong_md5(version)))
-        if not version.tracked:
-            return report
-        from lineal.workspace.fetching import ask_source
-
-        return ask_source(self._site, version, report, progress=progress)
+        return replace(report, subject=f"data:{version.reference}", damaged=report.damaged + tuple(self._wrong_md5(version)))
 
     def _wrong_md5(self, version: DatasetVersion) -> Iterator[str]:
         """Files of the latest version's working copy whose bytes are not what was recorded, whatever their times say."""

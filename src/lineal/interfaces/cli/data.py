@@ -218,7 +218,8 @@ def checkout(*, ref: str, target: Path | None, as_json: bool) -> None:
 def verify(*, ref: str, as_json: bool) -> None:
     """Read a version (or every one) back and check each byte; exits with 5 if anything is damaged.
 
-    Of a tracked version, the source is asked what has changed there since; if anything has, this exits with 4.
+    Of a tracked version, the source is asked what has changed there since; if anything has, this exits with 4. Without REF that is asked of the
+    latest version of each dataset.
     """
     with progress() as report:
         found = workspace().datasets.verify(ref, progress=report)
@@ -271,6 +272,9 @@ def tell_verified(found: Sequence[VerifyReport], *, as_json: bool) -> None:
 
 
 def _tell_source(item: VerifyReport) -> None:
+    if "not asked" in item.label:
+        show(styled(f"         {visible(item.label)}", "yellow"))
+        return
     words = "as it was" if not item.changed else f"changed since ({count(len(item.changed), 'path')})"
     show(styled(f"         the source is {words}; {item.label}", "yellow" if item.changed else "green"))
     show_changes(item.changed)

@@ -77,6 +77,14 @@ class BucketSource:
         if not found:
             raise NotFound(f"there is nothing at {self.place}", kind="unknown-source", hint="Check the bucket, the prefix and the key's rights.")
 
+    def files_with_versions(self) -> Iterator[SourceFile] | None:
+        """A listing of S3's with versions, through botocore where that is installed: one request for a thousand objects instead of one for each."""
+        if self._address.scheme != "s3" or self.single:
+            return None
+        from lineal.store.sources.object_versions import list_versions
+
+        return list_versions(self._address)
+
     def look(self, path: bytes, version: str = "") -> SourceFacts | None:
         """What the store says of an object, or of one of its versions."""
         return self._head(self._key(path), version)

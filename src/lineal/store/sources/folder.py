@@ -46,6 +46,10 @@ class FolderSource:
             else:
                 yield SourceFile(path=found.path, facts=facts_of_stat(found.stat))
 
+    def files_with_versions(self) -> Iterator[SourceFile] | None:
+        """It keeps none."""
+        return None
+
     def look(self, path: bytes, version: str = "") -> SourceFacts | None:
         """What a file looks like now."""
         del version

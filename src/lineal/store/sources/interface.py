@@ -50,6 +50,9 @@ class Source(Protocol):
     def files(self) -> Iterator[SourceFile]:
         """Every file, in any order, with what a listing says of each. Raises NotFound kind ``unknown-source``."""
 
+    def files_with_versions(self) -> Iterator[SourceFile] | None:
+        """The same with the id of each file's version, where a listing can say it; None where it cannot."""
+
     def look(self, path: bytes, version: str = "") -> SourceFacts | None:
         """Everything it says of one file, its version too where it keeps versions; None where it is not there (any more)."""
 

@@ -61,6 +61,10 @@ class WebSource:
             raise NotFound(f"there is nothing at {self.place}", kind="unknown-source", hint="Check the URL in a browser.")
         yield SourceFile(path=self.name, facts=facts)
 
+    def files_with_versions(self) -> Iterator[SourceFile] | None:
+        """It keeps none."""
+        return None
+
     def look(self, path: bytes, version: str = "") -> SourceFacts | None:
         """What the headers say: by HEAD, or by a GET whose body is not read where the server knows no HEAD."""
         del path, version
