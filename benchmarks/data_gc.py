@@ -1,8 +1,8 @@
 """Garbage collection over ten million chunks: how much memory it takes.
 
 The store is synthetic, in the real formats: its chunks have 8 bytes each, so that 640 GB of files fit in a few; lists, packs, index, trees and commits are
-what they are in any other. Four fifths of the chunks belong to the newest version; what nobody needs is a fifth of the packs, and is deleted at once (`--grace 0`). Memory is the most that the
-process had resident, pages of mapped files included.
+what they are in any other. Four fifths of the chunks belong to the newest version; what nobody needs is a fifth of the packs, and is deleted at once
+(`--grace 0`). Memory is the most that the process had resident, pages of mapped files included.
 """
 
 from __future__ import annotations

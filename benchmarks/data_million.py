@@ -2,7 +2,8 @@
 
 Files of one line each, a thousand in a folder. The bucket is on a SeaweedFS on loopback, which counts the requests itself. Cold is with an empty cache of
 pages, as on a machine that has never seen the data; warm is a new process that reads the same file again; near is another file from the same folder. Through
-the mount the requests of mounting are counted, too. Seconds are, of `lineal://`, those of a Python that starts and reads, and of a mount those of a read when it is there. No peer reads one file of a version in a bucket without bringing the others or listing.
+the mount the requests of mounting are counted, too. Seconds are, of `lineal://`, those of a Python that starts and reads, and of a mount those of a read
+when it is there. No peer reads one file of a version in a bucket without bringing the others or listing.
 """
 
 from __future__ import annotations
