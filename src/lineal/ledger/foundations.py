@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, String, Table, an
 
 from lineal.ledger import schema
 from lineal.records.digest import Digest
+from lineal.records.location import Location
 
 DIGEST = re.compile(r"blake3:[0-9a-f]{64}")
 
@@ -39,6 +40,13 @@ def version_names(connection: Connection, project_id: str) -> dict[Digest, str]:
     columns = schema.dataset_versions.c
     query = select(columns.commit, columns.name, columns.number).where(columns.project_id == project_id)
     return {Digest(commit): f"{name}@{number}" for commit, name, number in connection.execute(query)}
+
+
+def dataset_places(connection: Connection, project_id: str) -> dict[str, Location]:
+    """Where each of a project's datasets lies, by its name."""
+    columns = schema.datasets.c
+    query = select(columns.name, columns.root, columns.path).where(columns.project_id == project_id)
+    return {name: Location(root=root, path=bytes(path)) for name, root, path in connection.execute(query)}
 
 
 def _named_in(connection: Connection, table: Table, expired_before: int) -> Iterator[Digest]:

@@ -104,6 +104,13 @@ def keys_of(objects: Objects, identity: bytes) -> Iterator[bytes]:
             waiting += [(child, depth - 1) for child, _size in CHILD.iter_unpack(objects.get(key)[1])]
 
 
+def is_intact(kind: int, key: bytes, data: bytes) -> bool:
+    """Whether an object's bytes are what was written."""
+    if kind == CHUNK:
+        return blake3(data).digest() == key
+    return len(data) == ROOT.size and blake3(data[: ROOT.size - 16]).digest(16) == data[ROOT.size - 16 :]
+
+
 def read(objects: Objects, identity: bytes) -> bytes:
     """The whole content, compared with its id."""
     kind, data = objects.get(identity)

@@ -48,6 +48,17 @@ class Refs:
         if moved or not self._backend.swap(key, None if new is None else _encode(name, new), expected=raw):
             raise Conflict(f"{name} has moved meanwhile: another writer was first", kind="ref-moved", hint="Look again and retry.")
 
+    def remains(self, name: str) -> tuple[Digest, ...]:
+        """What a damaged ref's file may still say it points at; whether that is so, its checksum does not tell any more."""
+        raw = self._backend.fetch(self._prefix + _checked(name)) or b""
+        return tuple(Digest(found.decode()) for found in re.findall(rb"blake3:[0-9a-f]{64}", raw))
+
+    def restore(self, name: str, digest: Digest) -> None:
+        """Points a ref at a commit, whatever its file says."""
+        key = self._prefix + _checked(name)
+        while not self._backend.swap(key, _encode(name, digest), expected=self._backend.fetch(key)):
+            continue
+
     def _decode(self, name: str, raw: bytes | None) -> Digest | None:
         if raw is None:
             return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from lineal.errors import NotFound
+from lineal.errors import Integrity, NotFound
 from lineal.records.dataset import TreeEntry, VerifyReport
 from lineal.records.digest import Digest, blake3_digest, raw_hash
 from lineal.records.garbage import Collection
@@ -31,6 +31,7 @@ from lineal.store.tree import Trees
 
 if TYPE_CHECKING:
     from lineal.store.backends.pages import PageCache
+    from lineal.store.repair import Help
     from lineal.store.survey import Roots, Store
     from lineal.store.transfer import Carried
 
@@ -350,6 +351,17 @@ class Repository:
 
         expected = Expected(names=names or {}, given_up=frozenset(map(raw_hash, self.given_up())))
         return verify_store(self._objects, self._trees, self._refs, expected=expected, progress=progress)
+
+    def repair(self, help_from: Help, *, names: Mapping[Digest, str], progress: Progress) -> tuple[str, ...]:
+        """Mends what can be mended, with help from elsewhere; says what was done. Still damaged is what `verify` says afterwards."""
+        from lineal.store.repair import repair_store
+        from lineal.store.verification import Expected
+
+        given_up = frozenset[bytes]()
+        with suppress(Integrity):
+            given_up = frozenset(map(raw_hash, self.given_up()))
+        expected = Expected(names=names, given_up=given_up)
+        return repair_store(self._objects, self._trees, self._refs, project=self._project, expected=expected, help_from=help_from, progress=progress)
 
     def verify_tree(self, root: Digest, progress: Progress | None = None) -> VerifyReport:
         """Reads every content of one tree back and compares it with its digest."""

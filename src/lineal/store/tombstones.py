@@ -19,6 +19,7 @@ from lineal.store.segments import Records
 FORMAT = 1
 _CONDEMNED = "gc/condemned/"
 _OUT = "gc/out/"
+_GRAVES = "gc/packs/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Tombstone:
 
     def grave(self, pack: str) -> str:
         """Where a pack of it is moved, away from whoever would make one of the same name."""
-        return f"gc/packs/{self.id}-{pack}.pack"
+        return f"{_GRAVES}{self.id}-{pack}.pack"
 
 
 def bury(backend: Backend, tombstone: Tombstone) -> None:
@@ -73,6 +74,22 @@ def tombstones(backend: Backend) -> list[Tombstone]:
 def out_of_index(backend: Backend) -> frozenset[str]:
     """The ids of the tombstones whose packs no new writer can rely on."""
     return frozenset(key.removeprefix(_OUT) for key in backend.list(_OUT))
+
+
+def drop_damaged(backend: Backend) -> list[str]:
+    """Takes away tombstones that cannot be read, and gives the packs back that they moved; returns their ids."""
+    dropped = []
+    for key in list(backend.list(_CONDEMNED)):
+        try:
+            _read(backend, key)
+        except Integrity:
+            dropped.append(key.removeprefix(_CONDEMNED))
+    for identifier in dropped:
+        for grave in list(backend.list(f"{_GRAVES}{identifier}-")):
+            backend.move(grave, pack_key(grave.removeprefix(f"{_GRAVES}{identifier}-").removesuffix(".pack")))
+        backend.delete(_OUT + identifier)
+        backend.delete(_CONDEMNED + identifier)
+    return dropped
 
 
 def place_of(backend: Backend, tombstone: Tombstone, pack: str) -> str | None:

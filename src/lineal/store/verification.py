@@ -17,7 +17,7 @@ from lineal.store.backends.interface import Backend
 from lineal.store.commits import decode_commit
 from lineal.store.index import HEAD_KEY, Index
 from lineal.store.objects import Objects
-from lineal.store.packs import CHUNK, LIST, RECORD, decode_block, is_sound, pack_key, read_footer
+from lineal.store.packs import LIST, RECORD, decode_block, is_sound, pack_key, read_footer
 from lineal.store.refs import Refs
 from lineal.store.tree import Trees
 
@@ -49,7 +49,7 @@ def verify_store(objects: Objects, trees: Trees, refs: Refs, *, expected: Expect
     objects.refresh()
     found = Findings(progress=progress or (lambda _what, _done, _total: None))
     check_packs(objects, found)
-    _check_index(objects, found)
+    check_index(objects, found)
     walk = Walk(objects, trees, found, expected=expected)
     for name in refs.names():
         walk.ref(refs, name)
@@ -72,6 +72,7 @@ def verify_sample(objects: Objects, trees: Trees, root: Digest, *, share: float,
 
 def rebuild_index(backend: Backend) -> int:
     """Makes the index anew from all packs whose list of objects is sound; returns how many those are."""
+    _drop_damaged_shards(backend)
     names: list[str] = []
 
     def sound() -> list[str]:
@@ -80,6 +81,13 @@ def rebuild_index(backend: Backend) -> int:
 
     Index.rebuild(backend, sound)
     return len(names)
+
+
+def _drop_damaged_shards(backend: Backend) -> None:
+    """Takes away what would stay in the place of a sound shard of the same name."""
+    for key in [key for key in backend.list("index/") if key.endswith(".idx")]:
+        if blake3(backend.view(key)).hexdigest() != key.rpartition("/")[2].removesuffix(".idx"):
+            backend.delete(key)
 
 
 def pack_names(backend: Backend) -> list[str]:
@@ -109,15 +117,25 @@ class Walk:
     Nodes and pieces of lists are looked at once; those are about one in a hundred objects, and all that is remembered.
 
     Args:
-        fill: is asked for everything that is not there.
+        fill: is asked for every object that is not there; mend: for every file that is not whole even so.
     """
 
-    def __init__(self, objects: Objects, trees: Trees, found: Findings, *, expected: Expected, fill: Fill = lambda _key: False) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        trees: Trees,
+        found: Findings,
+        *,
+        expected: Expected,
+        fill: Fill = lambda _key: False,
+        mend: Callable[[TreeEntry], bool] = lambda _entry: False,
+    ) -> None:
         self._objects = objects
         self._trees = trees
         self._found = found
         self._expected = expected
         self._fill = fill
+        self._mend = mend
         self._seen: set[bytes] = set()
 
     def ref(self, refs: Refs, name: str) -> None:
@@ -169,12 +187,15 @@ class Walk:
                     self._entry(item, label)
 
     def _entry(self, entry: TreeEntry, label: str) -> None:
-        try:
-            sound = self._there(raw_hash(entry.digest))
-        except LinealError:
-            sound = False
+        sound = self._is_whole(entry) or (self._mend(entry) and self._is_whole(entry))
         if not sound and not self._objects.is_lent(raw_hash(entry.digest)):
             self._found.damaged.append(f"{label}: {os.fsdecode(entry.path)} ({entry.digest}) is damaged or missing")
+
+    def _is_whole(self, entry: TreeEntry) -> bool:
+        try:
+            return self._there(raw_hash(entry.digest))
+        except LinealError:
+            return False
 
     def _there(self, identity: bytes) -> bool:
         """Whether a content is there with all its chunks, or was brought back."""
@@ -235,12 +256,13 @@ def _broken_objects(view: memoryview, name: str, found: Findings) -> set[bytes]:
         except LinealError:
             broken.add(key)
             continue
-        if kind == CHUNK and blake3(data).digest() != key:
+        if not content.is_intact(kind, key, data):
             broken.add(key)
     return broken
 
 
-def _check_index(objects: Objects, found: Findings) -> None:
+def check_index(objects: Objects, found: Findings) -> None:
+    """Reads every byte of the index."""
     there = set(pack_names(objects.backend))
     if there and not objects.backend.exists(HEAD_KEY):
         found.damaged.append("the head of the index is missing")

@@ -15,6 +15,7 @@ from lineal.records.dataset import VerifyReport
 from lineal.records.digest import Digest
 from lineal.workspace.disposal import expiry
 from lineal.workspace.interface import Datasets, Progress, silent
+from lineal.workspace.mending import names_of_commits
 from lineal.workspace.site import Site
 
 
@@ -42,7 +43,7 @@ class LocalAudit:
         A part that cannot even be opened is a damaged one, and never hides what the others say.
         """
         parts: tuple[tuple[str, Callable[[], VerifyReport]], ...] = (
-            ("store", lambda: self._site.store.verify(progress)),
+            ("store", lambda: self._site.store.verify(progress, names=names_of_commits(self._site))),
             ("ledger", self._check_ledger),
             ("datasets", self._check_datasets),
             ("journals", self._check_journals),
@@ -66,6 +67,12 @@ class LocalAudit:
         Repository.mend_index(self._site.store_address)
         progress("datasets", 0, 0)
         return tuple(f"data:{version.reference}" for version in project_all(self._site))
+
+    def repair(self, *, progress: Progress = silent) -> Sequence[str]:
+        """Mends what can be mended of the store, from remotes, working copies and the ledger; says what was done."""
+        from lineal.workspace.mending import repair
+
+        return repair(self._site, progress)
 
     def _check_ledger(self) -> VerifyReport:
         project_id, store = self._site.project_id, self._site.store

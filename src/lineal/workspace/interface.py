@@ -317,6 +317,9 @@ class Audit(Protocol):
     def rebuild(self, *, progress: Progress = silent) -> Sequence[str]:
         """Makes the ledger's projections of the store anew; says what was added."""
 
+    def repair(self, *, progress: Progress = silent) -> Sequence[str]:
+        """Mends what can be mended of the store; says what was done. Checking afterwards says what is still damaged."""
+
 
 class Workspace(Protocol):
     """A project's records, wherever they live."""

@@ -77,17 +77,21 @@ def _show_evidence(evidence: Evidence) -> None:
 
 @click.command()
 @click.option("--rebuild", is_flag=True, help="First make the ledger's rows about data anew from the store.")
+@click.option("--repair", is_flag=True, help="First mend what can be mended: from remotes, working copies and the ledger.")
 @json_option
-def fsck(*, rebuild: bool, as_json: bool) -> None:
+def fsck(*, rebuild: bool, repair: bool, as_json: bool) -> None:
     """Check everything that is stored; exits with 5 if anything is damaged.
 
     Reads back every byte of the store, and checks the ledger, the journals and the captured predictions.
     """
     audit = workspace().audit
     with progress() as report:
+        mended = audit.repair(progress=report) if repair else ()
         added = audit.rebuild(progress=report) if rebuild else ()
         found = audit.check(progress=report)
     if not as_json:
+        for line in mended:
+            say(f"mended   {visible(line)}")
         for line in added:
             say(f"rebuilt  {visible(line)}")
     tell_verified(found, as_json=as_json)
