@@ -19,7 +19,7 @@ from tests.object_stores import ObjectServer
 
 from lineal.bootstrap.compose import create_workspace, open_workspace
 
-FILES = 3_000
+FILES = 2_000
 READER = """
 import sys
 from lineal.interfaces.fsspec import LinealFileSystem

@@ -95,32 +95,22 @@ def test_workers_that_were_forked_are_part_of_the_run(workspace: Workspace) -> N
     assert {path for path, _dataset in used(run)} == {f"lineal://{NAME}@1/other.csv", f"lineal://{NAME}@1/train.csv", f"lineal://{NAME}@2/train.csv"}
 
 
-def test_a_run_that_read_by_address_is_reproduced_from_the_same_version(workspace: Workspace) -> None:
-    (workspace.root / "train.py").write_text(
-        REGISTER + f"import pandas as pd; print(pd.read_csv('lineal://{NAME}@1/train.csv').a.sum(), file=open('sum.txt', 'w'))\n"
-    )
+def test_a_run_gets_again_the_versions_that_it_named_or_that_were_the_latest_or_what_stands_in_for_them(workspace: Workspace) -> None:
+    program = f"""
+        import lineal, pandas as pd
+        pinned, latest = (pd.read_csv(f"lineal://{NAME}{{version}}/train.csv") for version in ("@1", ""))
+        pd.concat([pinned, latest, lineal.get("{NAME}").to_pandas("train.csv")]).to_csv("out.csv")
+        """
+    (workspace.root / "train.py").write_text(REGISTER + textwrap.dedent(program))
     run = workspace.runs.execute(RunRequest(command=[sys.executable, "train.py"], folder=workspace.root))
-    assert (run.exit_code, used(run)) == (0, {(f"lineal://{NAME}@1/train.csv", f"{NAME}@1")})
-    done = workspace.runs.reproduce(run.id)
-    assert (done.verdict, done.evidence.missing_inputs) == ("identical", ())
-    assert used(workspace.runs.get(done.rerun)) == used(run)
-    assert not (workspace.root / "data/train.csv").exists()
-
-
-def test_a_run_that_asked_for_the_latest_gets_again_what_that_was_or_what_stands_in_for_it(workspace: Workspace) -> None:
-    program = (
-        f"import lineal, pandas as pd; pd.read_csv('lineal://{NAME}/train.csv').to_csv('out.csv'); lineal.get('{NAME}').to_pandas('train.csv')\n"
-    )
-    (workspace.root / "train.py").write_text(REGISTER + program)
-    run = workspace.runs.execute(RunRequest(command=[sys.executable, "train.py"], folder=workspace.root))
-    assert used(run) == {(f"lineal://{NAME}@2/train.csv", f"{NAME}@2")}
+    assert used(run) == {(f"lineal://{NAME}@{number}/train.csv", f"{NAME}@{number}") for number in (1, 2)}
     (workspace.root / "data/train.csv").write_text("a\n1\n2\n3\n")
     assert workspace.datasets.add(workspace.root / "data", name=NAME).number == 3
     done = workspace.runs.reproduce(run.id)
-    assert (done.verdict, used(workspace.runs.get(done.rerun))) == ("identical", used(run))
-    other = workspace.runs.reproduce(run.id, data={NAME: "1"})
-    assert (other.verdict, used(workspace.runs.get(other.rerun))) == ("different", {(f"lineal://{NAME}@1/train.csv", f"{NAME}@1")})
-    assert other.evidence.replaced_inputs == (f"{NAME} was replaced by {NAME}@1",)
+    assert (done.verdict, done.evidence.missing_inputs, used(workspace.runs.get(done.rerun))) == ("identical", (), used(run))
+    other = workspace.runs.reproduce(run.id, data={NAME: "3"})
+    assert (other.verdict, used(workspace.runs.get(other.rerun))) == ("different", {(f"lineal://{NAME}@3/train.csv", f"{NAME}@3")})
+    assert other.evidence.replaced_inputs == (f"{NAME} was replaced by {NAME}@3",)
 
 
 def test_another_project_is_told_apart_from_this_one(workspace: Workspace, tmp_path: Path) -> None:
