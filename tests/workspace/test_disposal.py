@@ -11,8 +11,10 @@ from lineal.errors import InvalidState, NotFound
 from lineal.ledger.database import Ledger
 from lineal.ledger.foundations import contents_stood_on
 from lineal.records.digest import Digest
+from lineal.records.mount import Mount
 from lineal.workspace.disposal import collect, preview_collection
 from lineal.workspace.interface import silent
+from lineal.workspace.mounts import end_mount, note_mount
 from lineal.workspace.retention import carry_out_deletion, preview_deletion, undo_deletion
 from lineal.workspace.site import Site
 from lineal.workspace.versioning import LocalDatasets
@@ -75,6 +77,22 @@ def test_what_only_a_deleted_version_holds_goes_after_its_time_and_later_version
     assert project.site.store.verify().sound
     assert project.add(both=both, new=new, third=b"3") == "d@3"
     assert collect(project.site, grace=0.0, progress=silent).given_up == ()
+
+
+def test_what_is_mounted_stays_until_it_is_not(project: Project) -> None:
+    held = os.urandom(300_000)
+    first, _second = project.add(held=held), project.add(other=b"1")
+    version = project.datasets.get(first)
+    facts = {"id": "f" * 32, "reference": first, "commit": version.commit, "digest": version.digest, "folder": "/mnt/d", "started_at": 1}
+    note_mount(project.site, mount := Mount(**facts))  # type: ignore[arg-type]
+    project.delete(first)
+    project.now += MONTH
+    collect(project.site, grace=0.0, progress=silent)
+    (entry,) = project.site.store.entries(version.digest)
+    assert project.site.store.read(entry.digest) == held
+    end_mount(project.site, mount, lost=False)
+    collect(project.site, grace=0.0, progress=silent)
+    assert not project.site.store.contains(entry.digest)
 
 
 def test_what_a_run_wrote_stays_until_the_run_is_deleted(project: Project, facts: object) -> None:

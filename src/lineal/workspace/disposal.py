@@ -11,6 +11,7 @@ from lineal.ledger.foundations import DIGEST, contents_stood_on, expired_version
 from lineal.records.digest import Digest, raw_hash
 from lineal.records.garbage import Collection
 from lineal.workspace.interface import Progress
+from lineal.workspace.mounts import read_mounts
 from lineal.workspace.site import Site
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def _new(site: Site, asking: _Asking) -> tuple[str, ...]:
 
 
 def _named_in_files(site: Site) -> Iterator[Digest]:
-    """Contents that journals name which are not wholly ingested, and what deployments have beside their rows."""
+    """What is mounted, contents that journals name which are not wholly ingested, and what deployments have beside their rows."""
+    yield from (mount.digest for mount in read_mounts(site) if mount.ended_at is None)
     layout = site.layout
     for path in [*layout.journals.glob("*/*"), *layout.deployments.glob("*/*.json")]:
         if path.is_file():
