@@ -12,12 +12,15 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import anyio
 import boto3
+import httpx
 import pytest
 from tests.object_stores import ObjectServer
 
 from lineal.bootstrap.compose import create_workspace
 from lineal.errors import Conflict, InvalidInput, InvalidState, NotFound, PermissionDenied, Unavailable
+from lineal.pages import application
 from lineal.records.dataset import VerifyReport
 from lineal.records.run import Run
 from lineal.workspace.interface import RunRequest, Workspace
@@ -379,3 +382,37 @@ def test_branches_and_reverts_work_on_fixed_points(workspace: Workspace, folder:
     workspace.branches.revert(f"big@{first.number}", branch="main")
     back = workspace.datasets.get("big")
     assert (back.digest, back.tracked) == (first.digest, first.tracked)
+
+
+def test_a_merge_keeps_both_sides_of_a_tracked_file_and_both_can_be_had(workspace: Workspace, moto: ObjectServer) -> None:
+    client = boto3.client("s3", endpoint_url=moto.endpoint, aws_access_key_id=moto.key, aws_secret_access_key=moto.secret, region_name="us-east-1")
+    client.create_bucket(Bucket="merge-track")
+    client.put_bucket_versioning(Bucket="merge-track", VersioningConfiguration={"Status": "Enabled"})
+    address = f"s3://merge-track/data?endpoint={moto.endpoint}&region=us-east-1"
+    for body, branch in ((b"first", ""), (b"theirs", "next"), (b"ours", "main")):
+        client.put_object(Bucket="merge-track", Key="data/a.csv", Body=body)
+        client.put_object(Bucket="merge-track", Key="data/b.csv", Body=b"same")
+        workspace.datasets.track(address, branch=branch)
+        if not branch:
+            workspace.branches.create("data", "next")
+    report = workspace.branches.merge("data", "next", into="main")
+    assert len(report.conflicts) >= 1
+    version = workspace.datasets.get("data")
+    found = {}
+    for entry in workspace.datasets.entries("data"):
+        with workspace.datasets.open(f"data:{version.reference}", entry.path.decode()) as file:
+            found[entry.path.decode()] = file.read()
+    assert {b"ours", b"theirs"} <= set(found.values()), found
+    assert changes(workspace, "data") == {}
+
+
+def test_the_page_of_a_version_says_where_it_lies_and_whether_it_can_be_had_again(workspace: Workspace, folder: Path) -> None:
+    workspace.datasets.track(str(folder))
+
+    async def page() -> str:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(application(workspace)), base_url="http://localhost:8400") as client:
+            return (await client.get("/data/big@1")).text
+
+    shown = anyio.run(page)
+    assert str(folder) in shown
+    assert "notice-only" in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,6 +32,7 @@ class SourceFacts:
         version: the id under which the source keeps exactly these bytes, or empty.
         md5: hex of the bytes, where they were read for it.
         modified: microseconds UTC, or None.
+        path: what the source calls the file, where that was recorded: a merge may have put the entry at another path.
     """
 
     size: int | None = None
@@ -38,6 +40,7 @@ class SourceFacts:
     version: str = ""
     md5: str = ""
     modified: int | None = None
+    path: bytes = b""
 
     @property
     def known(self) -> bool:
@@ -77,10 +80,11 @@ class SourceFacts:
         found = {"size": self.size, "etag": self.etag, "version": self.version, "md5": self.md5, "modified": self.modified}
         return {key: value for key, value in found.items() if value not in (None, "")}
 
-    def encode(self) -> bytes:
-        """The bytes that are kept in place of the source's: JSON with sorted keys, so that equal facts have one digest."""
+    def encode(self, path: bytes) -> bytes:
+        """The bytes that are kept in place of those of the source's file: JSON with sorted keys, so that equal facts have one digest."""
         parts = [f'"etag":{json.dumps(self.etag)}' if self.etag else "", f'"format":{FORMAT}', f'"md5":"{self.md5}"' if self.md5 else ""]
-        parts += ["" if number is None else f'"{key}":{number}' for key, number in (("modified", self.modified), ("size", self.size))]
+        parts += ["" if self.modified is None else f'"modified":{self.modified}', f'"path":{json.dumps(os.fsdecode(path))}']
+        parts += ["" if self.size is None else f'"size":{self.size}']
         parts += [f'"version":{json.dumps(self.version)}' if self.version else ""]
         return ("{" + ",".join([part for part in parts if part]) + "}").encode()
 
@@ -90,7 +94,7 @@ def decode_facts(data: bytes) -> SourceFacts:
     document = json.loads(data)
     if not isinstance(document, dict) or "format" not in document:
         raise ValueError("these are no facts about a source")
-    return facts_of(document)
+    return replace(facts_of(document), path=os.fsencode(str(document.get("path") or "")))
 
 
 def recorded_facts(entry: TreeEntry, data: bytes) -> SourceFacts:

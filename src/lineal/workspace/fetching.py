@@ -48,7 +48,8 @@ class TrackedBytes:
     def read(self, entry: TreeEntry, start: int, stop: int) -> bytes:
         """A part of a file. Raises Conflict kind ``source-changed``."""
         stop = min(stop, entry.size)
-        return self.source.part(entry.path, self._facts(entry), start, stop) if start < stop else b""
+        facts = self._facts(entry)
+        return self.source.part(facts.path or entry.path, facts, start, stop) if start < stop else b""
 
     def open(self, entry: TreeEntry) -> BinaryIO:
         """A file, seekable and lazy. Raises Conflict kind ``source-changed`` where it is read."""
@@ -61,7 +62,7 @@ class TrackedBytes:
             Conflict: kind ``source-changed``, at the end if only the bytes tell.
         """
         facts, hasher, size = self._facts(entry), hashlib.md5(usedforsecurity=False), 0
-        for piece in self.source.read(entry.path, facts):
+        for piece in self.source.read(facts.path or entry.path, facts):
             size += len(piece)
             if facts.md5:
                 hasher.update(piece)

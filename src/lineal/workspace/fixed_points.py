@@ -156,6 +156,8 @@ def compare_source(store: Repository, source: Source, root: Digest, *, reread: b
             if found is not None and entry is not None and not reread and _exactly(found, entry):
                 continue
             recorded = None if entry is None else _recorded(store, entry)
+            if entry is not None and recorded is not None and recorded.path != entry.path:
+                continue  # a merge kept it beside another: the source has no file of that name
             change = _difference(found, entry, recorded) or (reread and _read_again(source, found, entry, recorded))
             if not change or len(changes) >= MOST_CHANGES:
                 continue
@@ -253,7 +255,7 @@ class _Taking:
         if found.mode != "tracked":
             return TreeEntry(path=found.path, mode=found.mode, size=len(found.target), digest=self._store.put_bytes(found.target))
         self.unversioned += not facts.version
-        return TreeEntry(path=found.path, mode="tracked", size=facts.size or 0, digest=self._store.put_bytes(facts.encode()))
+        return TreeEntry(path=found.path, mode="tracked", size=facts.size or 0, digest=self._store.put_bytes(facts.encode(found.path)))
 
 
 def _listed(source: Source, *, empty_is_fine: bool) -> Iterator[SourceFile]:
@@ -270,7 +272,7 @@ def _recorded(store: Repository, entry: TreeEntry) -> SourceFacts | None:
 
 def _exactly(found: SourceFile, entry: TreeEntry) -> bool:
     """Whether what was recorded is just what the listing says, which need not be read to be known."""
-    return found.mode == entry.mode == "tracked" and bytes_digest(found.facts.encode()) == entry.digest
+    return found.mode == entry.mode == "tracked" and bytes_digest(found.facts.encode(found.path)) == entry.digest
 
 
 def _same_second(one: SourceFacts, other: SourceFacts) -> bool:
