@@ -169,6 +169,9 @@ class VerifyReport:
         damaged: what is damaged, one sentence each, with path and digest.
         changed: how the source of a tracked version differs from it now; that is no damage.
         label: ``restorable`` or ``notice-only`` of a tracked version.
+        chosen_from: how many contents there are, where only some of them were chosen at random to be read; else 0.
+        seed: what chose them.
+        damaged_below: with 95% confidence less than this share of them is damaged; None where damage was found, or everything was read.
     """
 
     subject: str
@@ -177,6 +180,9 @@ class VerifyReport:
     damaged: tuple[str, ...] = ()
     changed: tuple[PathChange, ...] = ()
     label: str = ""
+    chosen_from: int = 0
+    seed: int | None = None
+    damaged_below: float | None = None
 
     @property
     def sound(self) -> bool:

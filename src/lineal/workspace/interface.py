@@ -203,6 +203,9 @@ class Datasets(Protocol):
     def diff(self, before: str, after: str) -> VersionDiff: ...
     def checkout(self, reference: str, target: Path | None = None, *, progress: Progress = silent) -> int: ...
     def verify(self, reference: str = "", *, progress: Progress = silent) -> Sequence[VerifyReport]: ...
+    def verify_sample(self, reference: str = "", *, share: float, seed: int, progress: Progress = silent) -> Sequence[VerifyReport]:
+        """Rereads a share (0 to 1) of the contents that the seed chooses at random; the report says how sure that makes one."""
+
     def preview_collection(self, *, grace: float | None = None, progress: Progress = silent) -> Collection:
         """What `collect` would free and keep; changes nothing."""
 

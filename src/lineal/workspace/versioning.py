@@ -286,6 +286,13 @@ class LocalDatasets:
                 reports.append(ask_source_if_it_answers(self._site, version, report, progress=progress) if asks else report)
         return tuple(reports)
 
+    def verify_sample(self, reference: str = "", *, share: float, seed: int, progress: Progress = silent) -> Sequence[VerifyReport]:
+        """Rereads a random share of the contents of a version (of every one, if none is given); the same seed chooses the same ones."""
+        from lineal.workspace.sampling import verify_samples
+
+        named = (self.get(reference),) if reference else (each for dataset in self.list() for each in self.versions(dataset.name))
+        return verify_samples(self._site, named, share=share, seed=seed, progress=progress)
+
     def preview_collection(self, *, grace: float | None = None, progress: Progress = silent) -> Collection:
         """What `collect` would free and keep; changes nothing."""
         from lineal.workspace.disposal import preview_collection

@@ -384,3 +384,12 @@ def test_garbage_is_previewed_condemned_and_freed(loop: Path, monkeypatch: pytes
     bad = call("data", "gc", "--grace", "soon")
     assert bad.exit_code == 2
     assert "no span of time" in bad.output
+
+
+def test_a_sample_is_verified_and_says_how_sure_that_makes_one(loop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(loop)
+    shown = call("data", "verify", "numbers", "--sample", "50%", "--seed", "3")
+    assert shown.exit_code == 0
+    assert "--seed 3" in shown.stdout
+    assert ask("data", "verify", "numbers", "--sample", "0.5")[0]["seed"] is not None
+    assert call("data", "verify", "--sample", "two").exit_code == 2

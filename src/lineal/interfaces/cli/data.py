@@ -17,6 +17,7 @@ from lineal.interfaces.cli.output import add_row, facts, now_us, print_document,
 from lineal.interfaces.cli.progress import progress
 from lineal.interfaces.cli.references import reference_argument
 from lineal.interfaces.cli.remotes import pull, push
+from lineal.interfaces.cli.sample_view import confidence_in, fresh_seed, share
 from lineal.interfaces.cli.session import json_option, up_to_date, workspace
 from lineal.interfaces.cli.wording import ago, count, size, visible
 
@@ -214,15 +215,21 @@ def checkout(*, ref: str, target: Path | None, as_json: bool) -> None:
 
 @data.command()
 @click.argument("ref", required=False, default="")
+@click.option("--sample", metavar="SHARE", callback=share, help="Read only a random share of the contents, such as 5% or 0.05.")
+@click.option("--seed", type=int, help="Choose the same contents again; a new number each time unless given.")
 @json_option
-def verify(*, ref: str, as_json: bool) -> None:
+def verify(*, ref: str, sample: float | None, seed: int | None, as_json: bool) -> None:
     """Read a version (or every one) back and check each byte; exits with 5 if anything is damaged.
 
-    Of a tracked version, the source is asked what has changed there since; if anything has, this exits with 4. Without REF that is asked of the
-    latest version of each dataset.
+    Of a tracked version, the source is asked what has changed there since; if anything has, this exits with 4. With --sample the check of
+    something large can be spread: each time other contents are read, and the answer says how sure that makes one.
     """
+    datasets = workspace().datasets
     with progress() as report:
-        found = workspace().datasets.verify(ref, progress=report)
+        if sample is None:
+            found = datasets.verify(ref, progress=report)
+        else:
+            found = datasets.verify_sample(ref, share=sample, seed=fresh_seed() if seed is None else seed, progress=report)
     tell_verified(found, as_json=as_json)
 
 
@@ -257,6 +264,8 @@ def tell_verified(found: Sequence[VerifyReport], *, as_json: bool) -> None:
                 show(styled(f"         {visible(line)}", "red"))
             if item.label:
                 _tell_source(item)
+            if item.seed is not None:
+                show(styled(f"         {confidence_in(item)}", "dim"))
     bad = [item.subject for item in found if not item.sound]
     if bad:
         end_with(Integrity(f"damaged: {', '.join(bad)}", kind="damaged-data", hint="Bring the damaged files back from a copy and add them again."))
