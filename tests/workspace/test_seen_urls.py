@@ -123,6 +123,27 @@ def test_what_a_run_wrote_to_a_url_is_what_the_next_one_read_there(workspace: Wo
     assert made.outputs[0].occurrence == only(read).occurrence
 
 
+def test_rows_do_not_grow_with_the_objects_that_were_written_and_read_either(workspace: Workspace) -> None:
+    note = """
+        import lineal
+        from lineal.capture.reads import note_read
+        with lineal.run("step"):
+            for number in range(100):
+                note_read(f"s3://b/out/{{number:02}}.bin", {{"etag": f"{{number}}", "size": 7}}, direction="{}")
+            note_read("s3://b/odd//x", {{"etag": "odd"}}, direction="{}")
+        """
+    made, read = play(workspace, note.format("output", "output")), play(workspace, note.format("input", "input"))
+    assert {(use.path, use.note) for use in made.outputs} == {("s3://b/out", "100 files"), ("s3://b/odd//x", "")}
+    assert {use.occurrence for use in read.inputs} == {use.occurrence for use in made.outputs}
+    other = play(workspace, note.format("input", "input").replace("s3://b", "s3://c"))
+    assert sorted(use.path for use in other.inputs) == ["s3://c/odd//x", "s3://c/out"]
+    one = play(
+        workspace,
+        "import lineal\nfrom lineal.capture.reads import note_read\nwith lineal.run():\n    note_read('s3://b/out/07.bin', {'etag': '7'})\n",
+    )
+    assert only(one).occurrence in {use.occurrence for use in made.outputs}
+
+
 def test_a_file_url_is_the_file(workspace: Workspace) -> None:
     path = workspace.root / "data/07.csv"
     run = play(workspace, f'import lineal\nwith lineal.run("train") as run:\n    open(run.input("{path.as_uri()}")[7:]).read()\n')

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from lineal.errors import LinealError
 from lineal.ledger.graph import FileFact, add_source
 from lineal.ledger.schema import dataset_versions
-from lineal.ledger.ties import Holder, Ties, as_holder, whole
+from lineal.ledger.ties import Holder, Ties, as_holder, folded, whole
 from lineal.records.address import is_address, parse_address
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
@@ -136,11 +136,22 @@ def _tie_foreign(ties: Ties, reads: Sequence[UrlRead], warnings: list[str]) -> N
                 warnings.append(f"{read.url} is no longer what {_name_of(ties, holder)} recorded of it: track it again to fix what was read")
     found: dict[int, str] = {}
     ties.tie_inside(facts, inside, found)
-    rest = [fact for place, fact in enumerate(facts) if place not in found]
-    exact = ties.exact([fact for fact in rest if fact.digest is not None], barred)
-    for fact in rest:
+    _tie_rest(ties, [fact for place, fact in enumerate(facts) if place not in found], barred)
+
+
+def _tie_rest(ties: Ties, facts: Sequence[FileFact], barred: frozenset[str]) -> None:
+    """What is in no fixed point: what it was before, where it is known, else new sources; many below one folder are one."""
+    exact = ties.exact([fact for fact in facts if fact.digest is not None], barred)
+    new: list[tuple[int, FileFact]] = []
+    for place, fact in enumerate(facts):
         known = exact.get((fact.root, fact.path, fact.digest or ""))
-        ties.use(fact, known or _new_source(ties, fact))
+        if known is None:
+            new.append((place, fact))
+        else:
+            ties.use(fact, known)
+    for fact, _places in folded(new, ties.trees):
+        same = ties.exact([fact], barred) if fact.kind == "folder" else {}
+        ties.use(fact, next(iter(same.values()), None) or _new_source(ties, fact))
 
 
 def _new_source(ties: Ties, fact: FileFact) -> Holder:
@@ -179,12 +190,13 @@ def _tracked_holder(ties: Ties, fact: FileFact, containers: Containers) -> tuple
 def _candidates(ties: Ties, fact: FileFact, containers: Containers) -> Iterator[tuple[Mapping[str, object], TreeEntry]]:
     for folder in (fact.path, *ancestors(fact.path)):
         for row in containers.get((URL, folder), ()):
-            if row["kind"] != "dataset":
-                continue
             root = Digest(str(row["digest"]))
             inner = below(folder, fact.path) if folder != fact.path else fact.path.rpartition(b"/")[2]
             entry = ties.entry(root, inner)
-            if entry is not None:
+            if row["kind"] != "dataset":
+                if entry is not None and entry.mode == "tracked" and ties.agrees(entry, fact):
+                    yield row, entry  # among many that a run wrote, or read
+            elif entry is not None:
                 yield row, entry
             elif folder == fact.path:
                 yield row, whole(root)

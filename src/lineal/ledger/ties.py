@@ -21,6 +21,7 @@ from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
 from lineal.records.folding import MORE_THAN, ancestors, below, fold
 from lineal.records.graph import GENERATED, USED
+from lineal.records.location import URL
 from lineal.records.tracked import SourceFacts, recorded_facts
 
 NEWEST = 200
@@ -40,6 +41,9 @@ class Trees(Protocol):
 
     def put_tree(self, entries: Iterable[TreeEntry]) -> Digest:
         """Keeps a tree; its root."""
+
+    def put_bytes(self, data: bytes) -> Digest:
+        """Keeps bytes; their content id."""
 
     def read(self, digest: Digest) -> bytes:
         """The whole content of that id."""
@@ -81,7 +85,7 @@ class Ties:
         for place, holder in known.items():
             if holder.entry is None:
                 found[place] = self.use(files[place], holder)
-        for fact, places in _folded([(place, files[place]) for place in rest], self.trees):
+        for fact, places in folded([(place, files[place]) for place in rest], self.trees):
             same = self.exact([fact], barred).get((fact.root, fact.path, fact.digest or "")) if fact.kind == "folder" else None
             identifier = self._tie_by_content(fact, barred) if same is None else self.use(fact, same)
             found.update(dict.fromkeys(places, identifier))
@@ -94,7 +98,7 @@ class Ties:
         made = {tuple(row) for row in self.connection.execute(query)}
         single = [(place, file) for place, file in enumerate(files) if file.kind != "file" or file.digest is None]
         many = [(place, file) for place, file in enumerate(files) if file.kind == "file" and file.digest is not None]
-        facts = [file for _place, file in single] + [fact for fact, _places in _folded(many, self.trees)]
+        facts = [file for _place, file in single] + [fact for fact, _places in folded(many, self.trees)]
         return [
             add_output(self.connection, project_id=self.project_id, activity=self.activity, file=fact, at=self.at, new_id=self.new_id)
             for fact in facts
@@ -231,20 +235,37 @@ class Ties:
         return select(*columns).where(table.project_id == self.project_id, table.deleted_at.is_(None))
 
 
-def _folded(files: Sequence[tuple[int, FileFact]], trees: Trees) -> list[tuple[FileFact, list[int]]]:
+def folded(files: Sequence[tuple[int, FileFact]], trees: Trees) -> list[tuple[FileFact, list[int]]]:
     """The files with many below one folder folded, each with the places of the files it stands for."""
     found: list[tuple[FileFact, list[int]]] = []
     for root in sorted({file.root for _place, file in files}):
-        here = [(place, file) for place, file in files if file.root == root and file.digest is not None and file.kind == "file"]
+        here = [(place, file) for place, file in files if file.root == root and _foldable(file)]
         taken: set[int] = set()
         for folder, members in fold([file.path for _place, file in here]).items():
+            if root == URL and b"://" not in folder:
+                continue  # several hosts or buckets: they lie below nothing
             facts = [here[member][1] for member in members]
-            entries = [TreeEntry(path=below(folder, fact.path), mode="file", size=fact.size, digest=Digest(fact.digest or "")) for fact in facts]
+            entries = {fact.path: _as_entry(fact, below(folder, fact.path), trees) for fact in facts}
             places = [here[member][0] for member in members]
-            found.append((_whole_folder(root, folder, facts, trees.put_tree(sorted(entries, key=lambda entry: entry.path))), places))
+            found.append((_whole_folder(root, folder, facts, trees.put_tree(entries[path] for path in sorted(entries))), places))
             taken.update(places)
         found.extend((file, [place]) for place, file in files if file.root == root and place not in taken)
     return found
+
+
+def _foldable(file: FileFact) -> bool:
+    """Whether a file can be an entry of a tree; a URL may have parts that no path has."""
+    if file.digest is None or file.kind != "file":
+        return False
+    return file.root != URL or not {b"", b".", b".."} & set(file.path.partition(b"://")[2].split(b"/"))
+
+
+def _as_entry(fact: FileFact, path: bytes, trees: Trees) -> TreeEntry:
+    """A file as an entry; one that is known by its source's marks as a tracked one."""
+    if fact.digest is not None and fact.digest.startswith("blake3:"):
+        return TreeEntry(path=path, mode="file", size=fact.size, digest=Digest(fact.digest))
+    known = fact.facts or SourceFacts(size=fact.size, etag=str(fact.digest).partition(":")[2])
+    return TreeEntry(path=path, mode="tracked", size=fact.size, digest=trees.put_bytes(known.encode(path)))
 
 
 def _whole(holder: Holder, facts: Sequence[FileFact], digest: Digest) -> FileFact:

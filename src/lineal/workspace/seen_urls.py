@@ -83,6 +83,7 @@ def _output(read: UrlRead) -> FileFact:
         role_origin=read.role_origin,
         declared=read.declared,
         restorable=False,
+        facts=read.facts,
         note="" if read.facts.digest else "it lies at a URL, and what it holds is not known",
         told=read.facts.document(),
     )
