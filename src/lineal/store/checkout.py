@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
-from lineal.errors import Conflict, InvalidState
+from lineal.errors import Conflict, Integrity, InvalidState
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
+from lineal.store.afterwards import Written, index_after
 from lineal.store.backends.folder import translated
+from lineal.store.cloning import Donors
+from lineal.store.copyindex import CopyIndex
+from lineal.store.difference import Pair, pairs_against, path_of
 from lineal.store.durable import rename, unlink
-from lineal.store.ignoring import STAGING
 from lineal.store.repository import Repository
-from lineal.store.snapshot import look_up, scan
+from lineal.store.snapshot import look_up
+from lineal.store.staging import staging
 from lineal.store.statindex import StatIndex
-from lineal.store.workingcopy import Found
+from lineal.store.status import Status
+from lineal.store.workingcopy import AsRecorded, Found, Survey, index_of, survey
 
 _MOST_NAMED = 10
-_ABANDONED_SECONDS = 86_400
 
 Recorded = Callable[[TreeEntry], bool]
 """Whether an entry can be had again: the same path with the same content is in some version."""
@@ -44,28 +47,29 @@ class Plan:
     blocked: list[bytes] = field(default_factory=list)
 
 
-def plan_checkout(wanted: Iterable[TreeEntry], there: Mapping[bytes, TreeEntry], recorded: Recorded) -> Plan:
-    """What to do so that a folder, in which ``there`` is, becomes ``wanted``; what is recorded nowhere and not in the way stays."""
+def plan_checkout(pairs: Iterable[Pair], recorded: Recorded) -> Plan:
+    """What to do where a folder differs from what is wanted; what is recorded nowhere and not in the way stays.
+
+    Args:
+        pairs: what is wanted, and what is there, wherever these differ.
+    """
     plan = Plan()
-    kept: set[bytes] = set()
-    folders: set[bytes] = set()
-    for entry in wanted:
-        kept.add(entry.path)
-        folders.update(_parents(entry.path))
-        now = there.get(entry.path)
-        if now == entry:
+    spare: list[TreeEntry] = []
+    for wanted, now in pairs:
+        if wanted is None:
+            spare += () if now is None else (now,)
             continue
-        plan.write.append(entry)
+        plan.write.append(wanted)
         if now is not None:
-            _make_way(plan, entry, now, recorded)
-    for path, now in there.items():
-        if path in kept:
-            continue
-        hindering = (path in folders and now.mode != "folder") or any(parent in kept for parent in _parents(path))
+            _make_way(plan, wanted, now, recorded)
+    kept = {entry.path for entry in plan.write}
+    folders = {parent for path in kept for parent in _parents(path)} if spare else set()
+    for now in spare:
+        hindering = (now.path in folders and now.mode != "folder") or any(parent in kept for parent in _parents(now.path))
         if recorded(now):
             plan.remove.append(now)
         elif hindering:
-            plan.blocked.append(path)
+            plan.blocked.append(now.path)
     return plan
 
 
@@ -77,79 +81,77 @@ def _make_way(plan: Plan, entry: TreeEntry, now: TreeEntry, recorded: Recorded) 
         plan.remove.append(now)
 
 
-def check_out(store: Repository, root: Digest, folder: bytes, *, index: StatIndex, recorded: Recorded, step: Step) -> int:
+def check_out(
+    store: Repository, root: Digest, folder: bytes, *, index: StatIndex, recorded: Recorded, step: Step, beside: Sequence[bytes] = ()
+) -> int:
     """Makes a folder what the tree says; returns how many paths were written or removed.
+
+    Args:
+        beside: other working copies, from whose files those of the same content are cloned where the file system can.
 
     Raises:
         Conflict: kind ``would-overwrite``, naming what is recorded nowhere and in the way; nothing is changed then.
     """
-    there = {found.path: look_up(index, found) for found in scan(folder)} if os.path.isdir(folder) else {}
-    plan = plan_checkout(store.entries(root), there, recorded)
-    for entry in plan.write:
-        hidden = None if entry.path in there else _entry_at(index, os.path.join(folder, entry.path), entry.path)
-        if hidden is not None and hidden != entry and hidden.mode != "folder" and not recorded(hidden):
-            plan.blocked.append(entry.path)  # ignored by the rules that are in the folder now, but there all the same
+    before = _Before.of(store, root, folder, index)
+    plan = plan_checkout(before.pairs, recorded)
+    if not before.empty:
+        plan.blocked += _hidden(plan, folder, index, recorded)
     refuse_blocked(plan.blocked, os.fsdecode(folder))
-    with translated(folder), _staging(folder) as staging:
+    copies = ((other, copy) for other in (folder, *beside) if (copy := index.copy_of(other)) is not None)
+    written: dict[bytes, Status] = {}
+    with translated(folder), staging(folder, store, Donors(copies)) as place:
         for done, entry in enumerate(plan.write):
-            write_entry(store, entry, os.path.join(staging, b"%d" % done))
+            refuse_tracked(entry)
+            written[entry.path] = place.write(entry)
             step(done + 1, len(plan.write))
+        moved = time.time_ns()
         _remove(folder, plan.remove)
-        for done, entry in enumerate(plan.write):
-            _move_in(os.path.join(staging, b"%d" % done), os.path.join(folder, entry.path))
+        place.move_into(folder)
+    index.keep_copy(folder, index_after(folder, CopyIndex(root, before.look.records), before.differing, Written(written, moved), before.look.changes))
     return len(plan.write) + len(plan.remove)
 
 
-@contextmanager
-def _staging(folder: bytes) -> Iterator[bytes]:
-    """A folder inside ``folder`` to write into, so that a damaged pack, a full disk or Ctrl-C leaves everything as it was; gone afterwards.
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """A folder before a checkout.
 
-    It is inside because only there it is certainly on the same file system. What killed checkouts left is removed after a day.
+    Attributes:
+        look: what is there, against some tree; differing: what that tree has, and what is wanted, by path, where these differ.
+        pairs: what is wanted, and what is there, wherever these differ; empty: whether nothing was there.
     """
-    made = _make_folders(folder)
-    common = os.path.join(folder, STAGING)
-    own = os.path.join(common, secrets.token_hex(8).encode())
-    try:
-        os.makedirs(own)
-        yield own
-    except BaseException:
-        _remove_staging(common, own)
-        for parent in made:
-            with suppress(OSError):  # somebody put something into it meanwhile
-                os.rmdir(parent)
-        raise
-    _remove_staging(common, own)
+
+    look: Survey
+    differing: dict[bytes, TreeEntry | None]
+    pairs: list[Pair]
+    empty: bool = False
+
+    @classmethod
+    def of(cls, store: Repository, root: Digest, folder: bytes, index: StatIndex) -> _Before:
+        if not os.path.isdir(folder) or not os.listdir(folder):
+            entries = list(store.entries(root))
+            return cls(Survey(), {entry.path: entry for entry in entries}, [(entry, None) for entry in entries], empty=True)
+        base = index.copy_of(folder)
+        try:
+            differing = [] if base is None else list(store.diff(base.root, root))
+        except Integrity:  # the tree that it was about is gone
+            base = None
+        if base is None:
+            base, differing = index_of(root, store.entries(root)), []
+        look = survey(folder, base, partial(look_up, index), AsRecorded())
+        pairs = list(pairs_against(store, base.root, differing, look.changes))
+        return cls(look, {path_of(pair): pair[1] for pair in differing}, pairs)
 
 
-def _remove_staging(common: bytes, own: bytes) -> None:
-    shutil.rmtree(own, ignore_errors=True)
-    with suppress(OSError):
-        for other in os.scandir(common):
-            if other.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
-                shutil.rmtree(other.path, ignore_errors=True)
-        os.rmdir(common)
-
-
-def _make_folders(folder: bytes) -> list[bytes]:
-    """Makes a folder with its parents; those that were not there, the deepest first."""
-    missing: list[bytes] = []
-    place = os.path.abspath(folder)
-    while not os.path.lexists(place):
-        missing.append(place)
-        place = os.path.dirname(place)
-    os.makedirs(folder, exist_ok=True)
-    return missing
-
-
-def _move_in(staged: bytes, target: bytes) -> None:
-    if os.path.isdir(staged) and not os.path.islink(staged):
-        os.makedirs(target, exist_ok=True)
-        return
-    try:
-        rename(staged, target)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        rename(staged, target)
+def _hidden(plan: Plan, folder: bytes, index: StatIndex, recorded: Recorded) -> Iterator[bytes]:
+    """What is in the way although nobody sees it: what the rules that are in the folder now ignore."""
+    going = {entry.path for entry in plan.remove}
+    for parent in {parent for entry in plan.write for parent in _parents(entry.path)} - going:
+        if os.path.lexists(full := os.path.join(folder, parent)) and not stat.S_ISDIR(os.lstat(full).st_mode):
+            yield parent  # a link there would lead out
+    for entry in plan.write:
+        hidden = None if any(parent in going for parent in _parents(entry.path)) else _entry_at(index, os.path.join(folder, entry.path), entry.path)
+        if hidden is not None and hidden != entry and hidden.mode != "folder" and not recorded(hidden):
+            yield entry.path
 
 
 def check_out_file(store: Repository, entry: TreeEntry, target: bytes, *, index: StatIndex, recorded: Recorded) -> int:
@@ -181,12 +183,7 @@ def write_entry(store: Repository, entry: TreeEntry, target: bytes) -> None:
     if entry.mode in {"file", "executable"}:
         store.write_to(entry.digest, target, executable=entry.mode == "executable")
         return
-    if entry.mode == "tracked":
-        raise InvalidState(
-            f"{os.fsdecode(entry.path)} lies elsewhere, and only what is known of it is here",
-            kind="tracked-elsewhere",
-            hint="Check out its dataset by name, which fetches it: lineal data checkout REF DIR",
-        )
+    refuse_tracked(entry)
     with translated(target):
         if entry.mode == "folder":
             os.makedirs(target, exist_ok=True)
@@ -197,6 +194,16 @@ def write_entry(store: Repository, entry: TreeEntry, target: bytes) -> None:
             os.unlink(temporary)
         os.symlink(store.read(entry.digest), temporary)
         rename(temporary, target)
+
+
+def refuse_tracked(entry: TreeEntry) -> None:
+    """Raises InvalidState kind ``tracked-elsewhere`` if only what is known of a file is here."""
+    if entry.mode == "tracked":
+        raise InvalidState(
+            f"{os.fsdecode(entry.path)} lies elsewhere, and only what is known of it is here",
+            kind="tracked-elsewhere",
+            hint="Check out its dataset by name, which fetches it: lineal data checkout REF DIR",
+        )
 
 
 def _remove(folder: bytes, entries: Iterable[TreeEntry]) -> None:

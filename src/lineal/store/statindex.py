@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from lineal.records.digest import Digest, blake3_digest, raw_hash
-from lineal.store.copyindex import CopyIndex, Kept, flag_of, load_index
+from lineal.store.copyindex import CopyIndex, Kept, flag_of, load_index, save_index
 from lineal.store.status import Looked, is_settled
 
 _VERSION = 1
@@ -77,6 +77,14 @@ class StatIndex:
         with self._lock:
             self._folder(folder)[name] = known
             self._changed.setdefault(folder, {})[name] = known
+
+    def copy_of(self, folder: bytes) -> CopyIndex | None:
+        """What the working copy in an absolute folder looked like, if that is known."""
+        return load_index(self._path.with_name(COPIES), folder)
+
+    def keep_copy(self, folder: bytes, index: CopyIndex) -> None:
+        """Notes what a working copy looks like."""
+        save_index(self._path.with_name(COPIES), folder, index)
 
     def flush(self) -> None:
         """Writes what was remembered."""

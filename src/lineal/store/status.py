@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from operator import attrgetter
 from typing import NamedTuple
 
 _FINE_DOUBT_NS = 50_000_000
@@ -20,6 +21,13 @@ class Status(NamedTuple):
 
 
 Looked = Status | os.stat_result
+
+_fields = attrgetter(*Status._fields)
+
+
+def status_of(looked: os.stat_result) -> Status:
+    """What the system says, as it is compared."""
+    return Status._make(_fields(looked))
 
 
 def is_settled(status: Looked, seen: int) -> bool:

@@ -19,7 +19,7 @@ from lineal.store.listing import FOLDER, UNKNOWN, Listing, list_folder, mode_of,
 from lineal.store.status import Looked, Status, is_settled
 
 NONE = bytes(32)
-_SUBFOLDER = Kept(FOLDER, SUBFOLDER, NONE)
+SUBFOLDER_KEPT = Kept(FOLDER, SUBFOLDER, NONE)
 _IGNORE_NAME = b"\0" + IGNORE_FILE + b"\0"
 
 
@@ -179,7 +179,7 @@ def _make_known(names: dict[bytes, dict[bytes, Kept]], folder: bytes) -> None:
     if folder not in names:
         above, _slash, name = folder.rpartition(b"/")
         _make_known(names, above)
-        names[above][name] = _SUBFOLDER
+        names[above][name] = SUBFOLDER_KEPT
         names[folder] = {}
 
 
@@ -256,7 +256,7 @@ class _Look:
             if place.rules.ignore(place.prefix + name, name, "folder" if status == FOLDER else "file"):
                 kept[name] = self._replaced(place, name, before.pop(name, None), Kept(certain(status, place.seen), OUTSIDE, NONE))
             elif status == FOLDER:
-                kept[name] = self._replaced(place, name, before.pop(name, None), _SUBFOLDER)
+                kept[name] = self._replaced(place, name, before.pop(name, None), SUBFOLDER_KEPT)
                 subfolders.append(place.below(name))
             else:
                 kept[name] = self._file(place, name, status, before.pop(name, None))

@@ -261,7 +261,8 @@ class LocalDatasets:
         recorded = _Recorded(self._site, self.versions(version.name))
         with importing.stat_index(self._site) as index:
             if not version.single_file:
-                return check_out(self._site.store, version.digest, full, index=index, recorded=recorded, step=step)
+                beside = () if target is None else tuple(self._places(version))
+                return check_out(self._site.store, version.digest, full, index=index, recorded=recorded, step=step, beside=beside)
             entry = next(self._site.store.entries(version.digest, limit=1))
             if target is not None and os.path.isdir(full):
                 full = os.path.join(full, entry.path)
@@ -416,6 +417,10 @@ class LocalDatasets:
 
     def _place(self, version: DatasetVersion) -> bytes:
         return place_of(self._site, self._standing(version).location)
+
+    def _places(self, version: DatasetVersion) -> Iterator[bytes]:
+        with suppress(InvalidInput):
+            yield self._place(version)
 
     def _standing(self, version: DatasetVersion) -> Standing:
         from lineal.ledger import datasets as rows

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 
 from lineal.errors import Integrity
 from lineal.ledger.standing import Standing, read_standings
-from lineal.records.dataset import DatasetStatus, TreeEntry
+from lineal.records.dataset import DatasetStatus
 from lineal.records.digest import Digest
 from lineal.records.location import Location, resolve
 from lineal.store.copyindex import CopyIndex, load_index, save_index
-from lineal.store.repository import Repository
+from lineal.store.difference import Pair, pairs_against, path_of
 from lineal.store.snapshot import look_at, look_up
 from lineal.store.statindex import StatIndex
-from lineal.store.workingcopy import AsRecorded, Changes, Survey, index_of, paths_of, survey
+from lineal.store.workingcopy import AsRecorded, Survey, index_of, paths_of, survey
 from lineal.workspace.comparing import change_of
 from lineal.workspace.heads import head_of
 from lineal.workspace.lines import tip
 from lineal.workspace.site import Site
-
-_FEW = 64
-
-Pair = tuple[TreeEntry | None, TreeEntry | None]
 
 
 def standings(site: Site) -> tuple[Standing, ...] | None:
@@ -61,47 +57,13 @@ def _folder_pairs(site: Site, standing: Standing, full: bytes, index: StatIndex)
     look = _looked_at(full, base, index)
     if look.fresh:
         save_index(site.layout.copies, full, CopyIndex(base.root, look.records))
-    yield from pairs_against(site.store, base.root, standing.digest, look.changes)
-
-
-def pairs_against(store: Repository, root: Digest, wanted: Digest, changes: Changes) -> Iterator[Pair]:
-    """What a tree has beside what is there, wherever that differs.
-
-    Args:
-        root: the tree that is there, but for the ``changes``.
-    """
-    waiting = dict(changes)
-    for there, entry in store.diff(root, wanted):
-        path = path_of((there, entry))
-        now = waiting.pop(path) if path in waiting else there
-        if now != entry:
-            yield entry, now
-    for path, entry in _entries_at(store, root, waiting):
-        if waiting[path] != entry:
-            yield entry, waiting[path]
-
-
-def path_of(pair: Pair) -> bytes:
-    """The path that a pair is about."""
-    entry = pair[0] or pair[1]
-    if entry is None:
-        raise ValueError("a pair has a side")
-    return entry.path
+    yield from pairs_against(site.store, base.root, site.store.diff(base.root, standing.digest), look.changes)
 
 
 def _looked_at(full: bytes, base: CopyIndex, index: StatIndex) -> Survey:
     if os.path.isdir(full):
         return survey(full, base, partial(look_up, index), AsRecorded())
     return Survey(changes=dict.fromkeys(paths_of(base)))
-
-
-def _entries_at(store: Repository, root: Digest, paths: Collection[bytes]) -> Iterator[tuple[bytes, TreeEntry | None]]:
-    """What a tree has at certain paths; if they are many, it is read through once."""
-    if len(paths) <= _FEW:
-        yield from ((path, store.entry(root, path)) for path in paths)
-        return
-    found = {entry.path: entry for entry in store.entries(root) if entry.path in paths}
-    yield from ((path, found.get(path)) for path in paths)
 
 
 def _file_pairs(site: Site, standing: Standing, full: bytes, index: StatIndex) -> Iterator[Pair]:
