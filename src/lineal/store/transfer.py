@@ -30,6 +30,8 @@ UNASKED_BYTES = 4 * 1024 * 1024
 """So much is sent rather than asked about: a question to a store far away takes a request, and fetches a quarter of a megabyte."""
 UNASKED_OBJECTS = 256
 MOST_OF_A_PACK = 0.8
+SMALL_PACK = 4 * 1024 * 1024
+"""Packs below this are packed together; each one that travels as it is costs two requests."""
 LONGEST_RUN = 8 * 1024 * 1024
 _GAP = 256 * 1024
 _REMEMBERED = 4_000_000
@@ -178,10 +180,12 @@ class _Carrier:
     def _is_wanted_whole(self, pack: str, located: Sequence[Located]) -> bool:
         """Whether so much of a pack is wanted that all of it is worth it: of its objects where they can be counted, else of its bytes."""
         backend, key = self._source.backend, pack_key(pack)
+        wanted = sum(_blocks(located).values())
+        if wanted < SMALL_PACK:
+            return False
         if backend.mapped:
             return len(located) >= MOST_OF_A_PACK * len(read_footer(backend.view(key), pack)) / RECORD.size
-        wanted = sum(_blocks(located).values())
-        return wanted > UNASKED_BYTES and wanted >= MOST_OF_A_PACK * (backend.size(key) or 0)
+        return wanted >= MOST_OF_A_PACK * (backend.size(key) or 0)
 
     def _copy_pack(self, name: str) -> tuple[str, Footer, int, int]:
         """Brings a pack over as it is, after its bytes were compared with its name."""
