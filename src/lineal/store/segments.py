@@ -82,6 +82,7 @@ class Records:
         self._packs = packs
         self._count = len(records) // RECORD.size
         self._keys = keys
+        self._table: bytes | None = None
         self._beginnings: frozenset[bytes] | None = None
         self._asked = 0
 
@@ -128,12 +129,12 @@ class Records:
         if record is None:
             return None
         _key, pack, block, stored, start, length, kind = RECORD.unpack(record)
-        return bytes(self._packs[32 * pack : 32 * pack + 32]).hex(), Place(block, stored, start, length, kind)
+        return self._names[32 * pack : 32 * pack + 32].hex(), Place(block, stored, start, length, kind)
 
     def entries(self) -> Iterator[Entry]:
         """Every record, in the order of the keys."""
         size = RECORD.size
-        names = bytes(self._packs[0 : len(self._packs)])
+        names = self._names
         for slab in range(0, len(self._records), _SLAB):
             records = bytes(self._records[slab : slab + _SLAB])
             for start in range(0, len(records), size):
@@ -143,8 +144,15 @@ class Records:
 
     def packs(self) -> Iterator[bytes]:
         """The raw names of the packs that these records point into."""
-        names = bytes(self._packs[0 : len(self._packs)])
+        names = self._names
         return (names[start : start + 32] for start in range(0, len(names), 32))
+
+    @property
+    def _names(self) -> bytes:
+        """The raw names of packs, one behind the other; read when one is first asked for."""
+        if self._table is None:
+            self._table = bytes(self._packs[0 : len(self._packs)])
+        return self._table
 
     def release(self) -> None:
         """Gives back the memory that looking things up has mapped; it is mapped again when asked for."""
