@@ -101,6 +101,15 @@ def test_wrong_credentials_are_said_and_not_shown(seaweed: ObjectServer, monkeyp
     assert seaweed.secret not in str(caught.value)
 
 
+def test_a_key_that_was_never_set_is_asked_for(seaweed: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in seaweed.variables:
+        monkeypatch.delenv(variable)
+    with pytest.raises(PermissionDenied) as caught:
+        opened(seaweed).fetch("refs/x")
+    assert caught.value.kind == "store-denied"
+    assert "there is no key" in caught.value.message
+
+
 def test_a_bucket_that_is_not_there_is_named(seaweed: ObjectServer) -> None:
     address = parse_address(f"s3://no-such-bucket/p?endpoint={seaweed.endpoint}", base=Path("/"))
     with pytest.raises(NotFound, match="no-such-bucket") as caught:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import secrets
 import threading
 import time
@@ -14,8 +13,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lineal.errors import Integrity, InvalidState, LinealError, NotFound, PermissionDenied, Unavailable
+from lineal.errors import Integrity, InvalidState, Unavailable
 from lineal.store.backends.address import Address
+from lineal.store.backends.object_errors import BeyondEndError, meaning, unavailable
 from lineal.store.backends.pages import PAGE, PageCache
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class ObjectStoreBackend:
                 return True
             lost = lost or outcome is None
             time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - only spreads writers
-        raise self._unavailable("it answers neither yes nor no to a change")
+        raise unavailable(self._address, "it answers neither yes nor no to a change")
 
     def trusted(self, note: str) -> bool:
         """Whether something was noted of this place; see `Backend.trusted`."""
@@ -282,7 +282,7 @@ class ObjectStoreBackend:
         except (AlreadyExistsError, PreconditionError):
             return False
         except (BaseError, OSError) as error:
-            meant = self._error(error, key)
+            meant = meaning(error, self._address, key)
             if not isinstance(meant, Unavailable):
                 raise meant from error
             return None
@@ -317,7 +317,7 @@ class ObjectStoreBackend:
     def _range(self, key: str, offset: int, length: int) -> bytes:
         try:
             return self._ask("get", key, lambda: bytes(self._store("read").get_range(key, start=offset, length=length)))
-        except _BeyondEndError:
+        except BeyondEndError:
             return b""
 
     def _ask(self, verb: str, key: str, request: Callable[[], T]) -> T:
@@ -338,39 +338,7 @@ class ObjectStoreBackend:
         except (AlreadyExistsError, PreconditionError):
             raise
         except (BaseError, OSError) as error:
-            raise self._error(error, key) from error
-
-    def _error(self, error: Exception, key: str) -> LinealError:
-        """What the library's error means. Its text is not passed on: it may hold a signed URL."""
-        text = str(error)
-        status = _found(r"status code: (\d+)", text)
-        code = _found(r"<Code>(\w+)</Code>", text)
-        if status == "416":
-            return _BeyondEndError("read behind the end", kind="missing-file")
-        if code in {"RequestTimeTooSkewed", "RequestExpired"}:
-            return PermissionDenied(
-                f"{self.place} refuses the request because this machine's clock is off",
-                kind="clock-off",
-                hint="Set the clock (it says it is " + time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()) + "), then try again.",
-            )
-        if code == "NoSuchBucket" or "ContainerNotFound" in text:
-            return NotFound(f"there is no bucket {self._address.bucket}", kind="unknown-bucket", hint="Correct the address, or make the bucket.")
-        if isinstance(error, FileNotFoundError) or status == "404":
-            return Integrity(f"{self.place}/{key} is missing from the store", kind="missing-file", hint="See what is left with: lineal fsck")
-        if status in {"401", "403"} or type(error).__name__ in {"PermissionDeniedError", "UnauthenticatedError"}:
-            return PermissionDenied(
-                f"{self.place} refuses these credentials" + (f" ({code})" if code else ""),
-                kind="store-denied",
-                hint="Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or Google's, or Azure's variables), and the key's rights to the bucket.",
-            )
-        return self._unavailable(_reason(text, status, code))
-
-    def _unavailable(self, reason: str) -> Unavailable:
-        return Unavailable(
-            f"{self.place} does not answer: {reason}",
-            kind="store-unavailable",
-            hint="What is finished stays; the same command goes on from there. Check the network and the endpoint.",
-        )
+            raise meaning(error, self._address, key) from error
 
     def _store(self, use: str) -> Any:
         """The library's store: ``read`` and ``write`` repeat what failed, ``swap`` leaves that to `swap`, which looks first."""
@@ -391,21 +359,3 @@ class ObjectStoreBackend:
         retry["backoff"] = {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2}
         with self._translated(""):
             return from_url(self._address.place, config=dict(self._address.options), client_options=client, retry_config=retry)  # type: ignore[call-overload]
-
-
-class _BeyondEndError(Integrity):
-    """A range begins behind a file's end."""
-
-
-def _found(pattern: str, text: str) -> str:
-    match = re.search(pattern, text)
-    return match[1] if match else ""
-
-
-def _reason(text: str, status: str, code: str) -> str:
-    if status:
-        return f"it says {status}" + (f" {code}" if code else "")
-    for sign, words in (("ConnectionRefused", "nobody listens there"), ("dns error", "its name is not known"), ("TimedOut", "it is too slow")):
-        if sign in text:
-            return words
-    return "the connection broke"
