@@ -364,6 +364,7 @@ class TestRunsThatReadATrackedFolder:
         run = self.run(workspace, "open('out.txt', 'w').write(open('big/a.csv').read())")
         same = workspace.runs.reproduce(f"run:{run.id}")
         assert (same.verdict, same.evidence.missing_inputs) == ("identical", ())
+        assert "big@1 lies at a source that keeps no versions: what was read there is gone once it changes" in same.reasons
         (own_folder / "a.csv").write_text("changed since")
         moved = workspace.runs.reproduce(f"run:{run.id}")
         assert moved.verdict == "inconclusive"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lineal.bootstrap.compose import create_workspace
+from lineal.bootstrap.compose import create_workspace, open_workspace
 from lineal.records.run import FileUse, Run
 from lineal.workspace.interface import RunRequest, Workspace
 
@@ -47,6 +47,14 @@ def test_a_program_under_lineal_run_that_reads_a_lineal_address_is_tied_to_that_
     assert (use.path, use.root, use.dataset, use.size, use.restorable) == ("lineal://flights@1/07.csv", "url", "flights@1", 4, True)
     assert use.digest == workspace.datasets.entries("flights@1", prefix="07")[0].digest
     assert run.warnings == ()
+
+
+def test_a_program_that_nobody_watches_notes_it_all_the_same(workspace: Workspace) -> None:
+    (workspace.root / "lineal.toml").write_text('[capture]\ntracer = "none"\n')
+    code = "import os; from lineal.capture.reads import note_read; os.fork() or note_read('lineal://flights@1/08.csv'); note_read('lineal://flights@1/07.csv')"
+    run = open_workspace(workspace.root).runs.execute(RunRequest(command=[sys.executable, "-c", code], folder=workspace.root))
+    assert run.capture.tracers == ()
+    assert {use.path for use in run.inputs} == {"lineal://flights@1/07.csv", "lineal://flights@1/08.csv"}
 
 
 def test_outside_any_run_nothing_is_noted(workspace: Workspace) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from lineal.capture.journal import JournalWriter
-from lineal.errors import InvalidInput, InvalidState
+from lineal.errors import InvalidInput, InvalidState, Unavailable
 from lineal.records import journal
 from lineal.records.location import Location, is_url, local_path
 from lineal.records.model import Signature
@@ -194,6 +194,7 @@ class JournalRecorder:
         from lineal.records.result_text import column_types
 
         _check_name(name, "query")
+        _pandas()  # before anything is asked
         asked = self._writer.now()
         answer = queries.ask(statement, connection, params)
         path = queries.free_path(self._models.parent / "queries", name)
@@ -294,9 +295,18 @@ def _listed(params: Any) -> Any:
     return dict(params) if isinstance(params, Mapping) else list(params or ())
 
 
-def _frame(answer: Answer) -> Any:
-    import pandas as pd
+def _pandas() -> Any:
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise Unavailable(
+            "data frames need pandas, which is not installed", kind="missing-extra", hint="Install it with: pip install pandas"
+        ) from error
+    return pd
 
+
+def _frame(answer: Answer) -> Any:
+    pd = _pandas()
     rows: list[Any] = answer.rows
     return pd.DataFrame.from_records(rows, columns=list(answer.columns), coerce_float=True)
 

@@ -43,6 +43,7 @@ class Evidence:
         metrics: per summary metric, the recorded and the new value.
         missing_inputs: inputs that could not be restored.
         replaced_inputs: inputs that were given other content on purpose.
+        notice_only: dataset versions that the run read at a source which keeps no versions.
         environment: what differs in the environment, one sentence each.
         isolated: how the originals were kept unreadable: ``namespace``, ``audit-hook`` or ``none``.
         exit_code: of the rerun, None where it did not run.
@@ -52,6 +53,7 @@ class Evidence:
     metrics: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     missing_inputs: tuple[str, ...] = ()
     replaced_inputs: tuple[str, ...] = ()
+    notice_only: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     isolated: str = "none"
     exit_code: int | None = None
@@ -141,6 +143,9 @@ def _unmoved(evidence: Evidence) -> tuple[str, ...]:
 
 def _notes(evidence: Evidence, *, differing: bool) -> tuple[str, ...]:
     told = tuple(f"a possible cause: {difference}" if differing else f"although {difference}" for difference in evidence.environment)
+    told += tuple(
+        f"{version} lies at a source that keeps no versions: what was read there is gone once it changes" for version in evidence.notice_only
+    )
     return (*told, _CLOSE) if evidence.isolated == "none" and evidence.exit_code is not None else told
 
 

@@ -273,6 +273,7 @@ def _conclude(site: Site, step: _Step, data: Mapping[str, str] | None, instead: 
         metrics={} if rerun is None else compare_summaries(step.run, rerun),
         missing_inputs=step.missing,
         replaced_inputs=tuple(f"{name} was replaced by {version.removeprefix('data:')}" for name, version in instead.items()) if data else (),
+        notice_only=tuple(dict.fromkeys(use.dataset for use in step.run.inputs if use.dataset and not use.restorable)),
         environment=() if rerun is None else compare_environments(step.run.environment, rerun.environment),
         isolated=step.isolated,
         exit_code=None if rerun is None else rerun.exit_code,
