@@ -15,21 +15,17 @@ from numpy.typing import NDArray
 from lineal.errors import Conflict, Integrity, InvalidInput, InvalidState
 from lineal.records.garbage import Collection, Waiting
 from lineal.store import keeping
-from lineal.store.columns import pack_slice
 from lineal.store.index import Footer
 from lineal.store.leases import Lease, living, reading_note
 from lineal.store.objects import Objects
 from lineal.store.packs import pack_key
-from lineal.store.survey import Store, Survey, key_of, needed_of, survey
+from lineal.store.survey import COLLECTING, Store, Survey, needed_keys, needed_of, refusal, survey
 from lineal.store.tombstones import Condemned, Tombstone, bury, out_of_index, place_of, tombstones
 
-COLLECTING = "collecting garbage"
 REWRITE_BELOW = 2 / 3
 """A pack of which less is needed is written anew without the rest."""
 SHORTEST_WITHOUT_LEASES = 86_400.0
 """Where nobody can tell who is writing, only time protects a writer: no add may take longer than this many seconds."""
-FRESH_SECONDS = 86_400.0
-"""While others write, packs younger than this are left alone: they are most likely theirs."""
 _CLOCK_DOUBT = 86_400.0
 
 
@@ -45,7 +41,7 @@ class _Done:
 def preview(store: Store, *, grace: float) -> Collection:
     """What `collect` would do; changes nothing."""
     found = survey(store)
-    dead, sparse = _judged(store.objects, found)
+    dead, sparse = _judged(found)
     done = _Done()
     for tombstone in found.tombstones:
         _weigh(store.objects, found, tombstone, grace=grace, done=done)
@@ -73,7 +69,7 @@ def collect(store: Store, *, name: str, grace: float) -> Collection:
         done = _Done()
         for tombstone in first.tombstones:
             _settle(store.objects, first, tombstone, grace=grace, done=done)
-        dead, sparse = _judged(store.objects, first)
+        dead, sparse = _judged(first)
         condemned = _condemn(store.objects, first, dead, sparse)
         if condemned is not None and not grace:
             second = _said(store, name)
@@ -110,7 +106,7 @@ def _refuse_second(leases: tuple[Lease, ...] | None, grace: float) -> None:
 
 
 def _refuse_silent(found: Survey) -> None:
-    silent = [kept.name or project for project, kept in found.projects.items() if kept is not None and kept.kept is None]
+    silent = [kept.name or project for project, kept in found.projects.items() if kept is not None and kept.kept is None and kept.given_up is None]
     if silent:
         raise InvalidState(
             f"this store is also that of {', '.join(sorted(silent))}, which never said what it keeps; nothing was collected",
@@ -119,17 +115,16 @@ def _refuse_silent(found: Survey) -> None:
         )
 
 
-def _judged(objects: Objects, found: Survey) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which packs nobody needs, and of which too little is needed; one that is condemned already is neither, nor one that is being written."""
+def _judged(found: Survey) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which packs nobody needs, and which are to be written anew; one that is condemned already is neither.
+
+    Anew is written of what too little is needed, and what has a list of chunks that nobody needs: whoever finds a list relies on its chunks.
+    """
     use = found.use
     condemned = {pack.name for tombstone in found.tombstones for pack in tombstone.packs}
     judged = np.array([name not in condemned for name in use.names], dtype=bool)
     dead = judged & (use.needed == 0)
-    sparse = judged & ~dead & (use.needed_plain < REWRITE_BELOW * use.plain)
-    if found.leases is None or any(lease.what != COLLECTING for lease in found.leases):
-        for place in np.flatnonzero(dead | sparse):
-            if (objects.backend.age(pack_key(use.names[place])) or 0.0) < FRESH_SECONDS:
-                dead[place] = sparse[place] = False
+    sparse = judged & ~dead & ((use.needed_plain < REWRITE_BELOW * use.plain) | (use.dead_lists > 0))
     return dead, sparse
 
 
@@ -143,10 +138,8 @@ def _condemn(objects: Objects, found: Survey, dead: NDArray[np.bool_], sparse: N
     meta = objects.index.meta_packs()
     packs, new = list(_packs(found, dead)), dict[str, Footer]()
     for pack in _packs(found, sparse):
-        written = _rewritten(objects, found, pack.name, meta=pack.name in meta)
-        if written is not None:
-            packs.append(pack)
-            new |= written
+        packs.append(pack)
+        new |= _rewritten(objects, found, pack.name, meta=pack.name in meta)
     packs = [pack for pack in packs if pack.name not in new]  # what a collection that died had written anew is written just so again
     if not packs:
         return None
@@ -160,14 +153,12 @@ def _condemn(objects: Objects, found: Survey, dead: NDArray[np.bool_], sparse: N
     return tombstone
 
 
-def _rewritten(objects: Objects, found: Survey, pack: str, *, meta: bool) -> dict[str, Footer] | None:
-    """Writes what is needed of a pack into new ones, which the index does not name yet; None if not all of it can be read."""
+def _rewritten(objects: Objects, found: Survey, pack: str, *, meta: bool) -> dict[str, Footer]:
+    """Writes what is needed of a pack into new ones, which the index does not name yet."""
     try:
-        records = pack_slice(objects.backend, pack).table
-        records = records[found.marked.has(records["prefix"].astype(np.uint64))]
-        return objects.rewrite((key_of(record) for record in records[np.lexsort((records["start"], records["block"]))]), meta=meta)
-    except Integrity:
-        return None  # fsck names what is damaged; it stays as it is
+        return objects.rewrite(needed_keys(objects, found, pack, pack_key(pack)), meta=meta)
+    except Integrity as error:
+        raise refusal(error) from error
 
 
 def _undo_unfinished(objects: Objects) -> None:
@@ -188,10 +179,7 @@ def _settle(objects: Objects, found: Survey, tombstone: Tombstone, *, grace: flo
     backend = objects.backend
     needed, useless = _parted(objects, found, tombstone)
     for name in needed:
-        if not backend.exists(pack_key(name)):
-            backend.move(tombstone.grave(name), pack_key(name))
-        if name not in found.index:
-            objects.index.publish([name])
+        _bring_back(objects, found, tombstone, name)
         done.restored += 1
     left = replace(tombstone, packs=tuple(pack for pack in tombstone.packs if pack.name in useless))
     age = _age(objects, tombstone)
@@ -200,10 +188,21 @@ def _settle(objects: Objects, found: Survey, tombstone: Tombstone, *, grace: flo
         done.waiting.append(_waits(left, reasons, age=age))
         return
     for pack in tombstone.packs:
-        backend.delete(tombstone.grave(pack.name))
+        if backend.exists(tombstone.grave(pack.name)):
+            backend.delete(tombstone.grave(pack.name))
+            done.freed.append(pack)
     backend.delete(tombstone.out_key)
     backend.delete(tombstone.key)
-    done.freed += left.packs
+
+
+def _bring_back(objects: Objects, found: Survey, tombstone: Tombstone, pack: str) -> None:
+    """Makes what is needed of a condemned pack known again: by a new pack of only that, or, where the index names it again, in its old place."""
+    if pack in found.index:
+        if not objects.backend.exists(pack_key(pack)):
+            objects.backend.move(tombstone.grave(pack), pack_key(pack))
+        return
+    made = objects.rewrite(needed_keys(objects, found, pack, tombstone.grave(pack)), meta=False)
+    objects.index.publish(list(made), made)
 
 
 def _weigh(objects: Objects, found: Survey, tombstone: Tombstone, *, grace: float, done: _Done) -> None:
@@ -249,7 +248,7 @@ def _reasons(found: Survey, tombstone: Tombstone) -> Iterator[str]:
         if lease.what != COLLECTING and tombstone.id not in lease.seen:
             yield f"process {lease.process} has been {lease.what} since before it was condemned"
     for project, kept in found.projects.items():
-        if kept is not None and tombstone.id not in kept.seen:
+        if kept is not None and kept.kept is not None and tombstone.id not in kept.seen:
             yield f"project {kept.name or project} has not said since what it keeps; run there: lineal data gc"
 
 

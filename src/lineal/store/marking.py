@@ -207,6 +207,12 @@ class Marking:
             self.tree(identity, partial=True)
         return True
 
+    def everything(self, piece: Slice) -> None:
+        """All of some records, and what the lists among them name."""
+        self._settle()
+        self._keys += b"".join(record.tobytes()[:32] for record in piece.table)
+        self._settle()
+
     def finish(self) -> Marked:
         """All that was marked."""
         self._settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,15 +19,19 @@ from lineal.store.keeping import Kept
 from lineal.store.leases import Lease, living
 from lineal.store.marking import Lists, Marked, Marking, Marks
 from lineal.store.objects import Objects
-from lineal.store.packs import RECORD, TRAILER
+from lineal.store.packs import LIST, RECORD, TRAILER, pack_key
 from lineal.store.refs import Refs
 from lineal.store.segments import damaged_index
 from lineal.store.tombstones import Tombstone, place_of, tombstones
 from lineal.store.tree import Trees
 from lineal.store.verification import pack_names
 
+COLLECTING = "collecting garbage"
+FRESH_SECONDS = 86_400.0
 REMOTES = "remotes/"
 """Refs below it say what a remote was last seen at; what they lead to need not be here."""
+
+_COLUMNS = ("objects", "needed", "dead_lists", "plain", "needed_plain", "size")
 
 Progress = Callable[[str, int, int], None]
 
@@ -69,6 +74,7 @@ class Use:
     objects: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     needed: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     plain: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    dead_lists: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     needed_plain: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     size: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
@@ -122,13 +128,13 @@ def survey(store: Store) -> Survey:
         _follow(store, marking, heads=heads, roots=roots, others=others)
         for lease in leases or ():
             _contents(marking, (raw_hash(Digest(root)) for root in lease.roots))
+        if leases is not None and any(lease.what != COLLECTING for lease in leases):
+            _keep_young(objects, marking, there)
         marked = marking.finish()
         del lists, marking
         use = _count(objects, marked, there)
     except Integrity as error:
-        raise Integrity(
-            f"nothing is collected while the store is damaged: {error.message}", kind="damaged-store", hint="Mend it with: lineal fsck --repair"
-        ) from error
+        raise refusal(error) from error
     return Survey(
         marked=marked,
         use=use,
@@ -141,11 +147,23 @@ def survey(store: Store) -> Survey:
     )
 
 
+def refusal(error: Integrity) -> Integrity:
+    """Why nothing is collected: what hangs below something damaged would look like garbage."""
+    return Integrity(
+        f"nothing is collected while the store is damaged: {error.message}", kind="damaged-store", hint="Mend it with: lineal fsck --repair"
+    )
+
+
+def needed_keys(objects: Objects, found: Survey, pack: str, where: str) -> Iterator[bytes]:
+    """The keys of what is needed of a pack, in the order in which it lies there."""
+    records = pack_slice(objects.backend, pack, key=where).table
+    records = records[found.marked.has(records["prefix"].astype(np.uint64))]
+    return (key_of(record) for record in records[np.lexsort((records["start"], records["block"]))])
+
+
 def needed_of(objects: Objects, found: Survey, pack: str, where: str) -> bool:
     """Whether anything in a pack is needed that the index does not find elsewhere."""
-    records = pack_slice(objects.backend, pack, key=where).table
-    keys = records[found.marked.has(records["prefix"].astype(np.uint64))]
-    return any(objects.index.find(key_of(record)) is None for record in keys)
+    return any(objects.index.find(key) is None for key in needed_keys(objects, found, pack, where))
 
 
 def key_of(record: np.void) -> bytes:
@@ -191,6 +209,14 @@ def _contents(marking: Marking, identities: Iterable[bytes]) -> None:
         marking.content(identity)
 
 
+def _keep_young(objects: Objects, marking: Marking, there: frozenset[str]) -> None:
+    """While others write, everything in young packs counts as needed: it is most likely theirs, and would only come back."""
+    for name in there:
+        if (objects.backend.age(pack_key(name)) or 0.0) < FRESH_SECONDS:
+            with suppress(LinealError):  # a list whose chunks were never finished, or a pack that fsck names
+                marking.everything(pack_slice(objects.backend, name))
+
+
 def _everything(objects: Objects, dead: Iterable[Tombstone]) -> Iterator[Slice]:
     """All records of the index and of condemned packs."""
     yield from _indexed(objects)
@@ -224,7 +250,7 @@ def _count(objects: Objects, marked: Marked, there: frozenset[str]) -> Use:
         use.needed[places[bytes.fromhex(name)]] = 0  # nobody finds anything in it: what a writer left that died
     use.names = [name.hex() for name in places]
     counted = np.array([name in there for name in use.names], dtype=bool)
-    for column in ("objects", "needed", "plain", "needed_plain", "size"):
+    for column in _COLUMNS:
         values = getattr(use, column)[: len(places)]
         setattr(use, column, values[counted])
     use.names = [name for name in use.names if name in there]
@@ -242,6 +268,7 @@ def _add(use: Use, places: dict[bytes, int], piece: Slice, marked: Marked) -> No
     room = len(use.objects)
     use.objects += np.bincount(packs, minlength=room)
     use.needed += np.bincount(packs[needed], minlength=room)
+    use.dead_lists += np.bincount(packs[~needed & (table["kind"] == LIST)], minlength=room)
     use.plain += np.bincount(packs, weights=lengths, minlength=room).astype(np.int64)
     use.needed_plain += np.bincount(packs[needed], weights=lengths[needed], minlength=room).astype(np.int64)
     np.maximum.at(use.size, packs, table["block"].astype(np.int64) + table["stored"])
@@ -251,5 +278,5 @@ def _make_room(use: Use, count: int) -> None:
     if count <= len(use.objects):
         return
     more = np.zeros(2 * count - len(use.objects), dtype=np.int64)
-    for column in ("objects", "needed", "plain", "needed_plain", "size"):
+    for column in _COLUMNS:
         setattr(use, column, np.concatenate([getattr(use, column), more]))
