@@ -151,6 +151,21 @@ def test_ranges_can_be_read_in_any_order_and_by_many_at_once(project: Path, plac
     assert (place / "none").read_bytes() == b""
 
 
+def test_a_folder_that_is_listed_piece_by_piece_and_again_from_the_start_is_listed_whole(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    operations = pytest.importorskip("lineal.interfaces.fuse.operations")
+    names = [f"{number:04}.txt" for number in range(FILES)]
+    descriptor = os.open(place / "part1", os.O_RDONLY)
+    first, again = sorted(os.listdir(descriptor)), sorted(os.listdir(descriptor))
+    os.close(descriptor)
+    assert first == again
+    assert set(names) <= set(first)
+    monkeypatch.setattr(operations, "_KEPT_NAMES", 10)
+    folder = operations._Folder(lambda: iter([(str(number), {}) for number in range(100)]))
+    assert [name for _place, (name, _facts) in folder.names(0)] == [str(number) for number in range(100)]
+    assert [(where, name) for where, (name, _facts) in folder.names(97)] == [(98, "97"), (99, "98"), (100, "99")]
+    assert [name for _place, (name, _facts) in folder.names(5)][:2] == ["5", "6"], "further back than what is kept"
+
+
 def test_nothing_can_be_changed(place: Path) -> None:
     deeds: list[Callable[[], object]] = [
         lambda: (place / "new.txt").write_text("x"),

@@ -12,8 +12,10 @@ import logging
 import os
 import stat
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ FOREVER = 365 * 86_400.0
 
 READ_AHEAD = 8 * 1024 * 1024
 BLOCK = 4096
+_KEPT_NAMES = 4096
 
 _NANOSECONDS = 1_000
 _TYPES = {
@@ -96,7 +99,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc] # mfusepy has no typ
         if entry.mode != "folder":
             raise mfusepy.FuseOSError(errno.ENOTDIR)
         number = next(self._next)
-        self._folders[number] = _Folder(self._listed(entry.path))
+        self._folders[number] = _Folder(partial(self._listed, entry.path))
         return number
 
     def releasedir(self, _path: str | None, fh: int) -> int:
@@ -221,11 +224,17 @@ class _Handle:
 
 
 class _Folder:
-    """An open folder: what was listed of it so far is kept, so that a reader that comes back for the rest gets the rest."""
+    """An open folder: the last names that were listed are kept, for a reader that comes back to where its buffer was full.
 
-    def __init__(self, names: Iterator[tuple[str, dict[str, Any]]]) -> None:
-        self._coming = names
-        self._listed: list[tuple[str, dict[str, Any]]] = []
+    Args:
+        listed: begins the listing; again, for a reader that goes further back.
+    """
+
+    def __init__(self, listed: Callable[[], Iterator[tuple[str, dict[str, Any]]]]) -> None:
+        self._begin = listed
+        self._coming = listed()
+        self._last: deque[tuple[str, dict[str, Any]]] = deque(maxlen=_KEPT_NAMES)
+        self._count = 0
         self._turn = threading.Lock()
 
     def names(self, offset: int) -> Iterator[tuple[int, tuple[str, dict[str, Any]]]]:
@@ -236,12 +245,16 @@ class _Folder:
 
     def _at(self, place: int) -> tuple[str, dict[str, Any]] | None:
         with self._turn:
-            while len(self._listed) <= place:
+            if place < self._count - len(self._last):
+                self._coming, self._count = self._begin(), 0
+                self._last.clear()
+            while self._count <= place:
                 following = next(self._coming, None)
                 if following is None:
                     return None
-                self._listed.append(following)
-            return self._listed[place]
+                self._last.append(following)
+                self._count += 1
+            return self._last[place - self._count]
 
 
 @contextmanager
