@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lineal.errors import Conflict, InvalidState
+from lineal.errors import Conflict, InvalidState, LinealError
 from lineal.records.dataset import DatasetVersion, PathChange, PathConflict, TreeEntry
 from lineal.records.digest import Digest, short
 from lineal.records.history import merge_bases
-from lineal.records.merging import BOTH, EntryConflict, Merge, Overlay, Pair, differing, merge_trees, virtual_base
+from lineal.records.merging import BOTH, REGULAR, EntryConflict, Merge, Overlay, Pair, differing, merge_trees, virtual_base
 from lineal.store.repository import Repository
 from lineal.workspace.comparing import change_of, table_rows
 from lineal.workspace.facts import text_of
@@ -91,9 +92,23 @@ def combine(site: Site, base: Side, ours: DatasetVersion, theirs: Side, *, singl
     """The merge of two sides by a base; of two single files it is that of the file, whatever it is called."""
     store = site.store
     if single:
-        return _combine_files(store, base, ours, theirs, label=label, keep=keep)
-    mine, yours = pairs(store, base, Side(root=ours.digest)), pairs(store, base, theirs)
-    return merge_trees(mine, yours, trees=(_StoredTree(store, ours.digest), _StoredTree(store, theirs.root)), label=label, keep=keep)
+        merge = _combine_files(store, base, ours, theirs, label=label, keep=keep)
+    else:
+        mine, yours = pairs(store, base, Side(root=ours.digest)), pairs(store, base, theirs)
+        merge = merge_trees(mine, yours, trees=(_StoredTree(store, ours.digest), _StoredTree(store, theirs.root)), label=label, keep=keep)
+    if keep == BOTH and (single or ours.tracked) and merge.conflicts:
+        _refuse_both(ours, merge.conflicts[0].path)
+    return merge
+
+
+def _refuse_both(ours: DatasetVersion, path: bytes) -> None:
+    """There is no second name where a dataset is one file, nor where its files are those of a source elsewhere."""
+    why = "only tracks files that lie elsewhere" if ours.tracked else "is that one file"
+    raise Conflict(
+        f"both sides changed {text_of(path)}, and {ours.name} {why}",
+        kind="merge-conflict",
+        hint="Take one of them with --keep ours or --keep theirs; the other stays a version of its own.",
+    )
 
 
 def _combine_files(store: Repository, base: Side, ours: DatasetVersion, theirs: Side, *, label: str, keep: str) -> Merge:
@@ -101,14 +116,7 @@ def _combine_files(store: Repository, base: Side, ours: DatasetVersion, theirs: 
     before, mine, yours = (None if root is None else replace(_only(store, root), path=name) for root in (base.root, ours.digest, theirs.root))
     before = next((replace(entry, path=name) for entry in base.overlay.values() if entry is not None), before)
     sides = [[(before, side)] if side != before else [] for side in (mine, yours)]
-    merge = merge_trees(*sides, trees=(_StoredTree(store, None), _StoredTree(store, None)), label=label, keep=keep)
-    if merge.conflicts and keep == BOTH:
-        raise Conflict(
-            f"both sides changed {text_of(name)}, and {ours.name} is that one file",
-            kind="merge-conflict",
-            hint="Take one of them with --keep ours or --keep theirs; the other stays a version of its own.",
-        )
-    return merge
+    return merge_trees(*sides, trees=(_StoredTree(store, None), _StoredTree(store, None)), label=label, keep=keep)
 
 
 def pairs(store: Repository, base: Side, side: Side) -> Iterator[Pair]:
@@ -164,12 +172,9 @@ def _told(site: Site, conflicts: Iterable[EntryConflict]) -> tuple[PathConflict,
     tables = 0
     for found in conflicts:
         rows: Mapping[str, Any] = {}
-        is_table = (
-            found.ours is not None and found.theirs is not None and found.kind in {"both-changed", "both-added"} and suffix(text_of(found.path))
-        )
-        if is_table and found.ours is not None and found.theirs is not None and tables < _MOST_TABLES:
+        if tables < _MOST_TABLES and _is_table(found):
             tables += 1
-            rows = {key: value for key, value in table_rows(site, found.ours, found.theirs).items() if key != "examples"}
+            rows = _rows(site, found)
         told.append(
             PathConflict(
                 path=text_of(found.path),
@@ -182,6 +187,20 @@ def _told(site: Site, conflicts: Iterable[EntryConflict]) -> tuple[PathConflict,
             )
         )
     return tuple(told)
+
+
+def _is_table(found: EntryConflict) -> bool:
+    both = found.ours is not None and found.theirs is not None and {found.ours.mode, found.theirs.mode} <= REGULAR
+    return both and found.kind in {"both-changed", "both-added"} and bool(suffix(text_of(found.path)))
+
+
+def _rows(site: Site, found: EntryConflict) -> Mapping[str, Any]:
+    """How many rows theirs has otherwise; nothing where the tables cannot be read, as after a pull of some paths only."""
+    if found.ours is None or found.theirs is None:
+        return {}
+    with suppress(LinealError):
+        return {key: value for key, value in table_rows(site, found.ours, found.theirs).items() if key != "examples"}
+    return {}
 
 
 def _digest(entry: TreeEntry | None) -> Digest | None:
