@@ -23,6 +23,7 @@ from lineal.store import durable
 from lineal.store.repository import Repository
 from lineal.store.survey import Roots
 from lineal.workspace.audit import LocalAudit
+from lineal.workspace.branching import LocalBranches
 from lineal.workspace.interface import silent
 from lineal.workspace.project import create_project
 from lineal.workspace.site import Layout, Site
@@ -205,7 +206,63 @@ def working_copy_is_whole(root: Path) -> None:
             assert content in {known[name] for known in (write(root / "w", 1), write(root / "w", 2))}, name
 
 
+def two_branches(root: Path) -> None:
+    """Version 2 on the main line, where the working copy is, and version 3 on another; both changed the same two files of version 1."""
+    create_project(root, name="p", entropy=lambda count: bytes.fromhex(PROJECT)[:count])
+    add_version(root, 1)
+    site = open_site(root)
+    datasets = LocalDatasets(site)
+    LocalBranches(site, datasets).create("d", "side")
+    write(root / "data", 2)
+    datasets.add(root / "data", name="d")
+    datasets.checkout("d@side")
+    write(root / "data", 3)
+    (root / "data" / "new.txt").write_bytes(b"only on the side")
+    datasets.add(root / "data", name="d")
+    datasets.checkout("d")
+    site.close()
+
+
+def working_copy(root: Path) -> dict[str, bytes]:
+    """What lies in the dataset's folder, without what a checkout that was killed had made ready; that goes after a day."""
+    return {name: content for name, content in files(root / "data").items() if not name.startswith(".lineal")}
+
+
+def merge_side(root: Path) -> None:
+    site = open_site(root)
+    LocalBranches(site, LocalDatasets(site)).merge("d", "side")
+    site.close()
+
+
+def branches_hold(root: Path) -> None:
+    """The main line is what it was or what it becomes, and every version can be read."""
+    check_soundness(root)
+    check_version(root, "d@1", 1)
+    check_version(root, "d@2", 2)
+    site = open_site(root)
+    assert contents(site, "d@3")["new.txt"] == b"only on the side"
+    branches = LocalBranches(site, LocalDatasets(site)).list("d")
+    assert [branch.name for branch in branches] == ["main", "side"]
+    assert branches[0].version in {"d@2", "d@4"}, branches[0].version
+    site.close()
+
+
+def both_sides_are_there(root: Path) -> None:
+    """The merge holds both sides of what both changed, and the working copy is the merge."""
+    check_everything(root)
+    site = open_site(root)
+    held = contents(site, "d@4")
+    kept = {name.partition(".theirs-")[0] for name in held if ".theirs-" in name}
+    assert kept == {"sub/text.txt", "big.bin"}, sorted(held)
+    assert held["sub/text.txt"] == b"version 2"
+    assert held["new.txt"] == b"only on the side"
+    assert working_copy(root) == held
+    assert len(LocalDatasets(site).versions("d")) == 4
+    site.close()
+
+
 SCENARIOS = {
+    "merge": Scenario(prepare=two_branches, act=merge_side, holds=branches_hold, done=both_sides_are_there),
     "add": Scenario(prepare=two_versions, act=lambda root: add_version(root, 3), holds=both_hold, done=third_is_there),
     "gc": Scenario(prepare=garbage, act=free_everything, holds=second_holds, done=nothing_left),
     "checkout": Scenario(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from lineal.records.graph import GENERATED, USED
 from lineal.workspace import projection
 from lineal.workspace.audit import LocalAudit
 from lineal.workspace.branching import LocalBranches
+from lineal.workspace.heads import Head, head_of, set_head
 from lineal.workspace.references import resolve
 from lineal.workspace.site import Site
 from lineal.workspace.versioning import LocalDatasets
@@ -467,3 +469,30 @@ def test_a_damaged_note_of_the_branch_is_said_and_not_guessed_over(site: Site, d
     with pytest.raises(LinealError) as caught:
         datasets.add(data)
     assert caught.value.kind == "damaged-head"
+
+
+def test_a_version_whose_writer_died_before_its_row_is_there_when_it_is_asked_for(
+    site: Site, datasets: LocalDatasets, branches: LocalBranches, data: Path
+) -> None:
+    branches.create("data", "cleaning")
+    first = site.store.read_commit(datasets.get("data@1").commit)
+    for branch, ref in (("", "datasets/data"), ("cleaning", "branches/data/cleaning")):
+        head = site.store.ref(ref)
+        meta = {**first.meta, "message": f"made on {branch}", "at": site.clock(), **({"branch": branch} if branch else {})}
+        made = site.store.commit(first.root, parents=() if head is None else (head,), meta=meta)
+        site.store.move_ref(ref, made, expected=head)
+    assert datasets.get("data@cleaning").message == "made on cleaning"
+    assert (datasets.get("data").message, datasets.get("data").number) == ("made on ", 3)
+    assert (data / "a.csv").exists()
+
+
+def test_a_checkout_that_died_is_finished_before_a_merge_and_never_taken_for_changes(
+    site: Site, datasets: LocalDatasets, branches: LocalBranches, data: Path
+) -> None:
+    diverged(datasets, branches, data, ours={"c_txt": "ours"}, theirs={"b_txt": "theirs"})
+    head = head_of(site, "data")
+    set_head(site, "data", replace(head, going=datasets.get("data@1").commit))
+    (data / "c.txt").unlink()
+    assert branches.merge("data", "cleaning").version == "data@4"
+    assert there(data)["c.txt"] == "ours"
+    assert head_of(site, "data") == Head(commit=datasets.get("data@4").commit)

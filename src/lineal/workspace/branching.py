@@ -164,7 +164,8 @@ class LocalBranches:
             step = work_out()
             target = step.target if step.made is None else commit_step(self._site, step.made, step.joined)
             if target is None:
-                return replace(step.report, preview=False)
+                report = replace(step.report, preview=False)
+                return self._followed(report, progress) if follows else report
             try:
                 self._site.store.move_ref(line_ref(name, line), target, expected=step.head)
             except Conflict as error:
@@ -194,6 +195,8 @@ class LocalBranches:
         head = head_of(self._site, name)
         if head.branch != line:
             return False
+        if head.going is not None:  # a checkout died: what it left is no change of anybody, and what is one is in its way
+            self._datasets.checkout(f"data:{name}@{line}")
         latest = self._tip_version(name, line)
         before = [version_of(self._site, name, head.commit)] if head.commit not in {None, latest.commit} and head.commit else []
         found = [self._datasets.working_copy_is(version) for version in (latest, *before)]  # the one before: a merge died before it wrote

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
+import secrets
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
-from lineal.errors import Integrity
+from lineal.errors import Integrity, InvalidInput
 from lineal.records.dataset import MAIN
 from lineal.records.digest import Digest, parse_digest
-from lineal.store.durable import sync_folder
+from lineal.store.durable import make_folders, rename, sync_folder, unlink, write_pieces
 from lineal.workspace.site import Site
 
 
@@ -21,10 +20,12 @@ class Head:
 
     Attributes:
         commit: of the version that was added from it or checked out to it last; None where that is not known.
+        going: of the version that is being checked out to it, so that one which dies is not taken for somebody's changes.
     """
 
     branch: str = MAIN
     commit: Digest | None = None
+    going: Digest | None = None
 
 
 def head_of(site: Site, name: str) -> Head:
@@ -36,11 +37,11 @@ def head_of(site: Site, name: str) -> Head:
     path = site.layout.heads / name
     try:
         found = json.loads(path.read_bytes())
-        commit = found["commit"]
-        return Head(branch=str(found["branch"]), commit=parse_digest(commit) if commit else None)
+        commit, going = (parse_digest(found[key]) if found.get(key) else None for key in ("commit", "going"))
+        return Head(branch=str(found["branch"]), commit=commit, going=going)
     except FileNotFoundError:
         return Head()
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidInput) as error:
         raise Integrity(
             f"{path} is damaged: it does not say which branch {name} is on",
             kind="damaged-head",
@@ -51,21 +52,15 @@ def head_of(site: Site, name: str) -> Head:
 def set_head(site: Site, name: str, head: Head) -> None:
     """Says where the working copy is now, in one step and for good. Safe among processes: the last one counts."""
     folder = site.layout.heads
-    folder.mkdir(parents=True, exist_ok=True)
     if head_or_none(site, name) == head:
         return
-    import tempfile  # those that only ask need not pay for it
-
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".")
+    make_folders(folder)
+    temporary = folder / f".{name}.{secrets.token_hex(8)}"
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"branch": head.branch, "commit": head.commit}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(folder / name)
+        write_pieces(temporary, [json.dumps(asdict(head)).encode()])
+        rename(temporary, folder / name)
     except BaseException:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
+        unlink(temporary)
         raise
     sync_folder(folder)
 

@@ -7,12 +7,13 @@ fits two things. Only the ledger is asked, and for predictions and files inside 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from lineal.errors import Conflict, InvalidInput, LinealError, NotFound
 from lineal.ledger import lookup
 from lineal.ledger.nodes import load_nodes
+from lineal.records.digest import Digest
 from lineal.records.graph import Node
 from lineal.records.standing_in import stand_in
 from lineal.workspace.lines import tip
@@ -61,11 +62,10 @@ def _matches(site: Site, text: str, kinds: Sequence[str]) -> list[Node]:
         )
     tried = _tried(text, prefix, kinds)
     bodies = {"data": stand_in(body, site.stand_ins)} if site.stand_ins else {}
-    with site.ledger.read() as connection:
-        query = lookup.Query(connection=connection, project_id=site.project_id, root=site.layout.root, tip=lambda name, line: _tip(site, name, line))
-        identifiers = [identifier for kind in tried for identifier in _FINDERS[kind](query, bodies.get(kind, body))]
-        found = load_nodes(connection, site.project_id, identifiers)
-    nodes = list(found.values())
+    seen: dict[str, Digest] = {}
+    nodes = _named(site, tried, bodies, body, seen)
+    if _brought_in(site, seen):
+        nodes = _named(site, tried, bodies, body, seen)
     if "prediction" in tried and (prediction := _prediction(site, body)):
         nodes.append(prediction)
     if not nodes and "path" in tried and (inside := _inside_dataset(site, body)):
@@ -73,7 +73,35 @@ def _matches(site: Site, text: str, kinds: Sequence[str]) -> list[Node]:
     return nodes
 
 
-def _tip(site: Site, name: str, line: str) -> str | None:
+def _named(site: Site, tried: Collection[str], bodies: Mapping[str, str], body: str, seen: dict[str, Digest]) -> list[Node]:
+    """What the ledger has of that name; notes in ``seen`` which datasets' lines were asked for, and where they are."""
+
+    def noted(name: str, line: str) -> str | None:
+        found = _tip(site, name, line)
+        return None if found is None else seen.setdefault(name, found)
+
+    with site.ledger.read() as connection:
+        query = lookup.Query(connection=connection, project_id=site.project_id, root=site.layout.root, tip=noted)
+        identifiers = [identifier for kind in tried for identifier in _FINDERS[kind](query, bodies.get(kind, body))]
+        return list(load_nodes(connection, site.project_id, identifiers).values())
+
+
+def _brought_in(site: Site, tips: Mapping[str, Digest]) -> bool:
+    """Gives versions their rows that have none, because who made them died before that, or works with a ledger of its own; whether there were any."""
+    from lineal.ledger.datasets import occurrences_of_commits
+    from lineal.workspace import projection
+
+    added = False
+    for name, commit in tips.items():
+        with site.ledger.read() as connection:
+            known = occurrences_of_commits(connection, project_id=site.project_id, name=name, commits=[commit])
+        if not known:
+            with suppress(LinealError):
+                added = bool(projection.project(site, name, (commit,))) or added
+    return added
+
+
+def _tip(site: Site, name: str, line: str) -> Digest | None:
     """A line's newest commit; None too where its ref is damaged, which `lineal fsck` says, and which keeps nobody from older versions."""
     with suppress(LinealError):
         return tip(site, name, line)

@@ -243,9 +243,20 @@ class LocalDatasets:
 
             return check_out_tracked(self._site, version, target, progress=progress)
         full = os.path.abspath(os.fsencode(target)) if target is not None else self._place(version)
-        written = self._check_out(version, full, target, progress)
-        if target is None:
-            set_head(self._site, version.name, Head(branch=self._line_named(reference, version), commit=version.commit))
+        if target is not None:
+            return self._check_out(version, full, target, progress)
+        return self._check_out_in_place(version, full, self._line_named(reference, version), progress)
+
+    def _check_out_in_place(self, version: DatasetVersion, full: bytes, line: str, progress: Progress) -> int:
+        """Brings the dataset's own folder up to date. Until it is, it is noted where it is going: what a checkout that died left is no change."""
+        before = head_of(self._site, version.name)
+        set_head(self._site, version.name, replace(before, going=version.commit))
+        try:
+            written = self._check_out(version, full, None, progress)
+        except LinealError:  # nothing was written
+            set_head(self._site, version.name, before)
+            raise
+        set_head(self._site, version.name, Head(branch=line, commit=version.commit))
         return written
 
     def working_copy_is(self, version: DatasetVersion) -> bool | None:
