@@ -29,6 +29,8 @@ _HELD = 1 << 24
 """Bytes of marks in memory before they go to disk."""
 _BUFFERED = 1 << 15
 """Keys that are looked at together."""
+_LOOKUPS = 128
+"""Lists that are looked up before the pages of the index that this has mapped are given back: each lookup maps 64 KB around where it looks."""
 _PARTS = 256
 
 
@@ -232,11 +234,12 @@ class Marking:
         """Marks what was collected, and follows the lists among it."""
         if not self._keys:
             return
-        self._objects.index.release()
         keys, self._keys = bytes(self._keys), bytearray()
         prefixes = prefixes_of(keys)
         self._marks.add(prefixes)
-        for place, number in self._lists.among(prefixes):
+        for count, (place, number) in enumerate(self._lists.among(prefixes)):
+            if not count % _LOOKUPS:
+                self._objects.index.release()
             identity = keys[32 * place : 32 * place + 32]
             if not self._lists.followed(number) and self._objects.kind_anywhere(identity) == LIST:  # else only its first bytes are a list's
                 self._follow(identity)
