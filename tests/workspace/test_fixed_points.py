@@ -359,6 +359,15 @@ class TestRunsThatReadATrackedFolder:
         (use,) = self.run(workspace, "open('big/a.csv').read()").inputs
         assert use.dataset == "big@2"
 
+    def test_of_a_deleted_dataset_keep_the_bytes_themselves(self, workspace: Workspace, own_folder: Path) -> None:
+        workspace.datasets.track(str(own_folder))
+        workspace.lineage.delete("data:big@1", workspace.lineage.plan_deletion("data:big@1").hash)
+        (use,) = self.run(workspace, "open('big/a.csv').read()").inputs
+        assert (use.dataset, use.restorable, str(use.digest)[:7]) == ("", True, "blake3:")
+        workspace.lineage.undelete("data:big@1")
+        (use,) = self.run(workspace, "open('big/2013/b.csv').read()").inputs
+        assert use.dataset == "big@1"
+
     def test_are_reproduced_only_while_the_source_is_what_it_was(self, workspace: Workspace, own_folder: Path) -> None:
         workspace.datasets.track(str(own_folder))
         run = self.run(workspace, "open('out.txt', 'w').write(open('big/a.csv').read())")

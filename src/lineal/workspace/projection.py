@@ -21,8 +21,8 @@ from lineal.records.location import Location
 from lineal.records.tracked import recorded_facts
 from lineal.store.commits import Commit
 from lineal.store.repository import Repository
-from lineal.store.sources.places import note_place
 from lineal.workspace.lines import all_tips, dataset_names
+from lineal.workspace.places import note_version
 from lineal.workspace.site import Site
 
 _MOST_COMPARED = 5000
@@ -111,15 +111,8 @@ def _add(site: Site, connection: Connection, identity: Digest, commit: Commit) -
         payload |= {"branch": added.branch, "conflicts": len(added.conflicts)}
     site.record_event(connection, f"dataset.{done}", subject=f"data:{added.reference}", payload=payload, actor=version.author)
     if added.branch == MAIN:
-        note_place(site.layout.state, version.name, _hint(version))
+        note_version(site, version)
     return added
-
-
-def _hint(version: DatasetVersion) -> Mapping[str, Any] | None:
-    """What programs that record need to know of a tracked place."""
-    if not version.tracked:
-        return None
-    return {"url": version.tracked["url"], "kind": version.tracked["kind"], "root": version.digest, "single": version.single_file}
 
 
 def _made_of(site: Site, connection: Connection, version: DatasetVersion) -> list[str]:

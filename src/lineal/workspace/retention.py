@@ -20,6 +20,7 @@ from lineal.records.deletion import DeletionPlan, plan_deletion
 from lineal.records.digest import Digest
 from lineal.records.graph import GENERATED, Graph, Node
 from lineal.workspace.disposal import expiry
+from lineal.workspace.places import renew_places
 from lineal.workspace.references import resolve, resolve_deleted
 from lineal.workspace.site import Site
 
@@ -54,6 +55,7 @@ def carry_out_deletion(site: Site, reference: str, plan: str) -> DeletionPlan:
         now = site.clock()
         fallen = [fallen.id for fallen in current.falls]
         mark_deleted(connection, fallen, now)
+        renew_places(site, connection, current.falls)
         connection.execute(
             insert(schema.deletions).values(
                 id=site.entropy(16).hex(),
@@ -86,6 +88,7 @@ def undo_deletion(site: Site, reference: str) -> Sequence[Node]:
         mark_deleted(connection, group, None)
         connection.execute(update(schema.deletions).where(schema.deletions.c.id == deletion).values(undone_at=now))
         back = tuple(load_nodes(connection, site.project_id, group).values())
+        renew_places(site, connection, back)
         _tell(connection, site, "undeleted", back)
     return back
 
