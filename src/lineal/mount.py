@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from lineal.capture.identity import process_identity
 from lineal.errors import LinealError, Unavailable
+from lineal.records.dataset import DatasetVersion
 from lineal.records.mount import Mount
 from lineal.workspace.mount_reads import MountReads
 from lineal.workspace.mounts import end_mount, log_path, note_mount
+from lineal.workspace.viewing import LocalView
 
 if TYPE_CHECKING:
     from lineal.workspace.interface import VersionView
@@ -34,7 +36,7 @@ def main(identity: str, text: str) -> None:
     facts: dict[str, Any] = json.loads(text)
     workspace = open_workspace(Path(facts["root"]))
     try:
-        _serve(workspace.site, workspace.datasets.view(facts["reference"]), identity, facts)
+        _serve(workspace.site, LocalView(workspace.site, DatasetVersion(**facts["version"])), identity, facts)
     except LinealError as error:
         failed = {"class": type(error).__name__, "message": error.message, "kind": error.kind, "hint": error.hint}
         log_path(workspace.site, identity).with_suffix(".failed").write_text(json.dumps(failed), encoding="utf-8")

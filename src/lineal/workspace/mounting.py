@@ -31,6 +31,9 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 DEVICE = Path("/dev/fuse")
 
+_NEEDED = ("name", "number", "commit", "digest", "path", "root", "single_file", "files", "size", "created_at")
+"""What serving a version takes to know of it: enough to need no ledger."""
+
 _STEP_SECONDS = 0.02
 _TAIL = 2000
 _UNMOUNTERS = (("fusermount3", "-u"), ("fusermount", "-u"), ("umount",))
@@ -172,7 +175,8 @@ def _place(folder: Path) -> bytes:
 def _start(site: Site, version: DatasetVersion, place: bytes, *, identity: str, made: bool, output: IO[bytes] | None) -> _Detached:
     """Starts the process that serves; with an ``output`` it is detached from this one, and without it belongs to the same terminal."""
     outside = ["env", "-u", RUN_VARIABLE, "-u", FOLDER_VARIABLE]  # what a recorded program mounts is no part of its run
-    facts = {"root": os.fspath(site.layout.root), "reference": f"data:{version.name}@{version.commit}", "folder": os.fsdecode(place), "made": made}
+    known = {name: getattr(version, name) for name in _NEEDED} | {"tracked": dict(version.tracked)}
+    facts = {"root": os.fspath(site.layout.root), "version": known, "folder": os.fsdecode(place), "made": made}
     command = [*outside, sys.executable, "-P", "-m", MODULE, identity, json.dumps(facts)]
     return _Detached(
         command,
