@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.dying import SCENARIOS
 
-FEWEST_STEPS = {"add": 20, "gc": 80, "checkout": 5, "merge": 40}
+FEWEST_STEPS = {"add": 20, "gc": 80, "checkout": 3, "merge": 40}
 ROOT = Path(__file__).parents[2]
 
 

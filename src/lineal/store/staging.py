@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from lineal.records.dataset import TreeEntry
 from lineal.store.cloning import Donors
-from lineal.store.durable import rename
+from lineal.store.durable import rename, step
 from lineal.store.ignoring import STAGING
 from lineal.store.repository import Repository
 from lineal.store.status import Status, status_of
@@ -35,6 +35,7 @@ class Staging:
 
     def write(self, entry: TreeEntry) -> Status:
         """Writes one entry; returns what it looks like until it moves."""
+        step("write", entry.path)
         if entry.mode == "folder":
             os.makedirs(os.path.join(self.path, entry.path), exist_ok=True)
             return status_of(os.lstat(os.path.join(self.path, entry.path)))
