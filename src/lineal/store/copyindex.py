@@ -22,7 +22,7 @@ from lineal.store.status import Status
 
 MAGIC = b"LNLW"
 VERSION = 1
-HEAD = struct.Struct("<4sB3x32sIQQ32s32s")
+HEAD = struct.Struct("<4sB3x32sIQQ")
 FOLDER_HEAD = struct.Struct("<III")
 OUTSIDE, SUBFOLDER = 0, 255
 """Flags of what is not in the tree, and of a folder that is looked into; others are a mode's place in `MODES`, counted from 1."""
@@ -127,19 +127,19 @@ def _encode(folder: bytes, index: CopyIndex) -> Iterator[bytes]:
         listings += (FOLDER_HEAD.pack(len(path), len(listing.names), listing.count), path, listing.names, listing.statuses, record.flags)
         raws.append(record.raws)
     parts = (b"".join(listings), b"".join(raws))
-    sums = tuple(blake3(part).digest() for part in parts)
-    yield HEAD.pack(MAGIC, VERSION, raw_hash(index.root), len(folder), len(parts[0]), len(parts[1]), *sums)
-    yield from parts
+    head = HEAD.pack(MAGIC, VERSION, raw_hash(index.root), len(folder), len(parts[0]), len(parts[1]))
+    yield from (head, blake3(head).update(parts[0]).digest(), blake3(parts[1]).digest(), *parts)
 
 
 def _decode(data: bytes, folder: bytes) -> CopyIndex:
-    magic, version, root, length, listings, raws, listings_sum, raws_sum = HEAD.unpack_from(data)
-    at = HEAD.size + length
-    end = HEAD.size + listings
+    magic, version, root, length, listings, raws = HEAD.unpack_from(data)
+    begin = HEAD.size + 2 * 32
+    at, end = begin + length, begin + listings
     view = memoryview(data)
-    if (magic, version) != (MAGIC, VERSION) or len(data) != end + raws or data[HEAD.size : at] != folder:
+    if (magic, version) != (MAGIC, VERSION) or len(data) != end + raws or data[begin:at] != folder:
         raise ValueError("it is not this working copy's")
-    if blake3(view[HEAD.size : end]).digest() != listings_sum or blake3(view[end:]).digest() != raws_sum:
+    sums = (blake3(view[: HEAD.size]).update(view[begin:end]).digest(), blake3(view[end:]).digest())
+    if b"".join(sums) != data[HEAD.size : begin]:
         raise ValueError("it does not match its checksums")
     return CopyIndex(blake3_digest(root), dict(_records(data, at, end)))
 
@@ -162,6 +162,7 @@ def _sweep(indexes: Path) -> None:
     for path in found if len(found) > _FEW else ():
         with suppress(OSError, struct.error), path.open("rb") as file:
             length = HEAD.unpack(file.read(HEAD.size))[3]
+            file.seek(2 * 32, os.SEEK_CUR)
             if not os.path.isdir(file.read(length)):
                 path.unlink(missing_ok=True)
 
