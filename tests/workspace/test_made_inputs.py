@@ -18,7 +18,7 @@ from lineal.bootstrap.compose import create_workspace
 from lineal.main import program
 from lineal.pages import application
 from lineal.records.run import Run
-from lineal.workspace.interface import Workspace
+from lineal.workspace.interface import RunRequest, Workspace
 
 CONNECT = {
     "sqlite3": "import sqlite3; connection = sqlite3.connect('shop.db')",
@@ -166,6 +166,25 @@ def test_show_and_the_page_tell_of_queries_and_rows(workspace: Workspace, monkey
     page = asked(workspace, f"/runs/{run.id}")
     assert "<h2>Query orders</h2>" in page
     assert "<h2>Rows in memory</h2>" in page
+
+
+def test_a_reproduction_asks_again_and_names_an_answer_that_changed(workspace: Workspace) -> None:
+    (workspace.root / "train.py").write_text(
+        textwrap.dedent("""
+            import lineal, sqlite3
+            with lineal.run() as run:
+                run.rows("train", [[1]])
+                connection = sqlite3.connect("shop.db")
+                orders = run.query("orders", "SELECT price FROM orders ORDER BY id", connection)
+                run.query("dice", "SELECT random() AS eyes", connection)
+                open("out.txt", "w").write(str(orders["price"].sum()))
+        """)
+    )
+    run = workspace.runs.execute(RunRequest(command=[sys.executable, "train.py"], folder=workspace.root))
+    again = workspace.runs.reproduce(f"run:{run.id}")
+    assert again.verdict == "identical", again
+    assert again.evidence.missing_inputs == ()
+    assert [reason for reason in again.reasons if "query" in reason] == ["although the query dice gave another answer"]
 
 
 def test_what_is_no_query_is_told_at_once(workspace: Workspace) -> None:

@@ -118,3 +118,14 @@ def _rows(file: BinaryIO, suffix: str) -> Iterator[object]:
         yield from (tuple(row) for row in csv.reader(text, delimiter=_SEPARATORS[suffix]))
     else:
         yield from text
+
+
+def changed_answers(before: Run, after: Run) -> tuple[str, ...]:
+    """Queries that gave another answer when they were asked again, or were not asked, one sentence each."""
+    again = {use.path: use.digest for use in after.inputs if use.facts.get("query")}
+    found = []
+    for use in before.inputs:
+        query = use.facts.get("query")
+        if query and again.get(use.path) != use.digest:
+            found.append(f"the query {query['name']} " + ("gave another answer" if use.path in again else "was not asked"))
+    return tuple(found)

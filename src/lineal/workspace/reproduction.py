@@ -22,7 +22,7 @@ from lineal.records.digest import Digest
 from lineal.records.run import Run, RunStatus
 from lineal.records.standing_in import ANY
 from lineal.records.verdict import Evidence, Reproduction, verdict
-from lineal.workspace.evidence import compare_environments, compare_outputs, compare_summaries
+from lineal.workspace.evidence import changed_answers, compare_environments, compare_outputs, compare_summaries
 from lineal.workspace.interface import Datasets, Progress, silent
 from lineal.workspace.isolation import NAMESPACE
 from lineal.workspace.references import resolve
@@ -274,7 +274,7 @@ def _conclude(site: Site, step: _Step, data: Mapping[str, str] | None, instead: 
         missing_inputs=step.missing,
         replaced_inputs=tuple(f"{name} was replaced by {version.removeprefix('data:')}" for name, version in instead.items()) if data else (),
         notice_only=tuple(dict.fromkeys(use.dataset for use in step.run.inputs if use.dataset and not use.restorable)),
-        environment=() if rerun is None else compare_environments(step.run.environment, rerun.environment),
+        environment=() if rerun is None else (*compare_environments(step.run.environment, rerun.environment), *changed_answers(step.run, rerun)),
         isolated=step.isolated,
         exit_code=None if rerun is None else rerun.exit_code,
         exit_code_before=step.run.exit_code,

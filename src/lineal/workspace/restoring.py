@@ -13,7 +13,7 @@ from pathlib import Path
 from lineal.errors import LinealError
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
-from lineal.records.location import URL
+from lineal.records.location import RUN, URL
 from lineal.records.run import Code, FileUse, Run
 from lineal.records.tracked import RESTORABLE
 from lineal.store.digesting import file_digest
@@ -178,8 +178,8 @@ def _restore_input(store: Repository, use: FileUse, digest: Digest | None, proje
         return use.note or "its content was never digested"
     if use.root == URL and use.dataset:
         return "" if store.contains(digest) else f"the store no longer has what {use.dataset} holds there"
-    if use.root == URL:
-        return ""  # nothing is put there: `_moved_sources` tells where that matters
+    if use.root == URL or (use.root == RUN and use.facts):
+        return ""  # nothing is put there: `_moved_sources` tells where that matters, and a query is asked again
     if not digest.startswith("blake3:"):
         there = os.path.exists(os.path.join(os.fsencode(project), exact_path(use)) if use.root == "project" else _outside_path(use))
         return "" if there else use.note or "its bytes were not kept"
