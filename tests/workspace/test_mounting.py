@@ -220,6 +220,25 @@ def test_what_a_killed_process_left_is_cleaned_up(workspace: Workspace, mount: C
     assert mount("flights@2", tmp_path / "second").reference == "flights@2", "a new mount takes the place of a dead one"
 
 
+def test_of_two_that_mount_at_one_folder_at_once_one_is_refused(project: Path, tmp_path: Path, mount: Callable[[str, Path], Mount]) -> None:
+    command = [sys.executable, "-m", "lineal.main", "data", "mount", "flights@1", str(tmp_path / "link")]
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as other:
+        try:
+            first: Mount | None = mount("flights@2", tmp_path / "real")
+        except Conflict:
+            first = None
+        _said, errors = other.communicate(timeout=60)
+    assert (other.returncode == 0) == (first is None), errors
+    with closing(open_workspace(project)) as workspace:
+        (there,) = [found for found in workspace.datasets.mounts() if found.folder == str(tmp_path / "real")]
+        ended = workspace.datasets.unmount(tmp_path / "link")
+        assert ended is not None
+        assert ended.id == there.id
+    assert list((tmp_path / "real").iterdir()) == []
+
+
 def test_a_mount_that_is_in_use_stays_unless_it_is_forced_away(workspace: Workspace, mount: Callable[[str, Path], Mount], tmp_path: Path) -> None:
     mount("flights@1", tmp_path / "busy")
     with (tmp_path / "busy/big.bin").open("rb") as file:

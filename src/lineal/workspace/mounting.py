@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -9,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -53,17 +54,17 @@ def mount_version(site: Site, version: DatasetVersion, folder: Path) -> Mount:
         Unavailable: kind ``missing-extra``, ``no-fuse`` or ``mount-failed``.
         InvalidInput: kind ``bad-path`` or ``not-a-folder``; Conflict: kind ``folder-not-empty``.
     """
-    place, made = _prepare(site, folder)
     identity = run_id(site.entropy(16))
     log = log_path(site, identity)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with log.open("ab") as output:
-            process = _start(site, version, place, identity=identity, made=made, output=output)
-        return _wait_until_there(site, place, identity, process)
-    except LinealError:
-        _take_back(place, made=made)
-        raise
+    with _one_at_a_time(log.parent):
+        place, made = _prepare(site, folder)
+        try:
+            with log.open("ab") as output:
+                process = _start(site, version, place, identity=identity, made=made, output=output)
+            return _wait_until_there(site, place, identity, process)
+        except LinealError:
+            _take_back(place, made=made)
+            raise
 
 
 def serve_version(site: Site, version: DatasetVersion, folder: Path) -> None:
@@ -121,6 +122,18 @@ def list_mounts(site: Site) -> Sequence[Mount]:
     return tuple(found)
 
 
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Lets no other command of the project mount meanwhile: both would find the same folder empty. The system lets go where a holder dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _answers(mount: Mount) -> bool:
     """Whether a mount is there and sound; one that is not seen from here, as in another container, counts as sound while its process lives."""
     place = os.fsencode(mount.folder)
@@ -168,8 +181,7 @@ def _check_fuse() -> None:
 
 def _place(folder: Path) -> bytes:
     """The absolute path of a mount point without links, as the system's table has it."""
-    full = os.path.abspath(os.fsencode(folder))
-    return os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full)) if os.path.basename(full) else full
+    return os.path.realpath(os.fsencode(folder))
 
 
 def _start(site: Site, version: DatasetVersion, place: bytes, *, identity: str, made: bool, output: IO[bytes] | None) -> _Detached:
