@@ -11,6 +11,7 @@ import datetime as dt
 import importlib
 import pkgutil
 import re
+import signal
 import sys
 import time
 import traceback
@@ -37,6 +38,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="a module of this folder")
     parser.add_argument("--update", action="store_true", help="put the sections of the named modules into docs/benchmarks.md")
     asked = parser.parse_args(words)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers and folders that were made do not outlive this
     failed = []
     for name, module in _modules(asked.names):
         try:

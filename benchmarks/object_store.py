@@ -73,7 +73,16 @@ def object_store(folder: Path) -> Iterator[ObjectStore]:
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     (folder / "s3.json").write_text(json.dumps({"identities": [{"name": "bench", "credentials": [keys], "actions": actions}]}))
     ports = _free_ports("metricsPort", *(f"{service}.port{second}" for service in _SERVICES for second in ("", ".grpc")))
-    command = [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", f"-s3.config={folder / 's3.json'}"]
+    command = [
+        program,
+        f"-logdir={folder}",
+        "server",
+        f"-dir={folder}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-s3",
+        f"-s3.config={folder / 's3.json'}",
+    ]
     command += ["-master.volumeSizeLimitMB=1024", "-volume.max=0", *(f"-{name}={port}" for name, port in ports.items())]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]  # nothing else listens, and nothing calls home
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder) as server:
