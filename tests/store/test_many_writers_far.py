@@ -14,7 +14,7 @@ from lineal.store.backends.address import parse_address
 from lineal.store.repository import Repository
 
 PROJECT = "a" * 32
-WRITERS, ROUNDS = 8, 3
+WRITERS, ROUNDS = 8, 2
 
 WRITER = """
 import random, sys

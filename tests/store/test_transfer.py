@@ -120,12 +120,15 @@ def test_ten_changed_files_of_many_take_few_requests(near: Callable[[str], Repos
     source = near("a")
     url = seaweed.url()
     files = many(5000, 100)
-    first = commit(source, files)
-    send(source, far(url, tmp_path / "first")[0], first)
-    tip = first
-    for turn in range(12):
-        changed = files | dict.fromkeys(random.Random(turn).sample(sorted(files), 10), b"changed %d" % turn)
-        before, tip = tip, commit(source, changed, tip)
+    tip = commit(source, files)
+    send(source, far(url, tmp_path / "first")[0], tip)
+    for turn in range(10):
+        before = tip
+        with source.batch():
+            paths = random.Random(turn).sample(sorted(files), 10)
+            changed = [TreeEntry(path=path, mode="file", size=20, digest=source.put_bytes(b"%010d%s" % (turn, path[-10:]))) for path in paths]
+            root = source.edit_tree(source.read_commit(before).root, {entry.path: entry for entry in changed})
+            tip = source.commit(root, parents=[before], meta={})
         target, backend = far(url, tmp_path / "second")
         target.ref("datasets/d")
         send(source, target, tip, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from tests.object_stores import ObjectServer
+
+from lineal.main import program
 
 
 def lineal(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -18,9 +22,15 @@ def lineal(folder: Path, *arguments: str, **variables: str) -> subprocess.Comple
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **variables})
 
 
-def ask(folder: Path, *arguments: str, **variables: str) -> Any:
-    done = lineal(folder, *arguments, "--json", **variables)
-    assert done.returncode == 0, done.stderr
+def call(folder: Path, *arguments: str) -> Result:
+    """The same in this process, which is faster."""
+    with contextlib.chdir(folder):
+        return CliRunner().invoke(program(), arguments)
+
+
+def ask(folder: Path, *arguments: str) -> Any:
+    done = call(folder, *arguments, "--json")
+    assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
@@ -30,13 +40,13 @@ def project(tmp_path: Path) -> Path:
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "a.csv").write_text("n\n1\n")
     (folder / "data" / "b.bin").write_bytes(os.urandom(200_000))
-    assert lineal(folder, "init").returncode == 0
-    assert lineal(folder, "data", "add", "data", "--name", "flights").returncode == 0
+    assert call(folder, "init").exit_code == 0
+    assert call(folder, "data", "add", "data", "--name", "flights").exit_code == 0
     return folder
 
 
-def test_a_dataset_goes_to_a_bucket_and_into_a_clone(project: Path, tmp_path: Path, seaweed_server: ObjectServer) -> None:
-    keys, url = seaweed_server.variables, seaweed_server.url()
+def test_a_dataset_goes_to_a_bucket_and_into_a_clone(project: Path, tmp_path: Path, seaweed: ObjectServer) -> None:
+    keys, url = seaweed.variables, seaweed.url()
     assert ask(project, "remote", "add", "origin", url)["url"] == url
     assert [item["name"] for item in ask(project, "remote", "list")] == ["origin"]
     pushed = lineal(project, "push", **keys)
@@ -44,38 +54,38 @@ def test_a_dataset_goes_to_a_bucket_and_into_a_clone(project: Path, tmp_path: Pa
     assert "flights" in pushed.stdout
     assert "requests" in pushed.stdout
     assert "sending" in pushed.stderr
-    assert ask(project, "data", "push", "flights", **keys)["lines"][0]["outcome"] == "current"
+    assert ask(project, "data", "push", "flights")["lines"][0]["outcome"] == "current"
 
     cloned = lineal(tmp_path, "clone", url, "copy", **keys)
     assert cloned.returncode == 0, cloned.stderr
     copy = tmp_path / "copy"
     assert [item["name"] for item in ask(copy, "data", "log")] == ["flights"]
-    assert lineal(copy, "data", "checkout", "flights").returncode == 0
+    assert call(copy, "data", "checkout", "flights").exit_code == 0
     assert (copy / "data" / "b.bin").read_bytes() == (project / "data" / "b.bin").read_bytes()
     for secret in keys["AWS_SECRET_ACCESS_KEY"], keys["AWS_ACCESS_KEY_ID"]:
         assert not [path for path in (copy / ".lineal").rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
 
 
 def test_what_both_sides_changed_is_merged_by_the_commands_that_are_named(project: Path, tmp_path: Path) -> None:
-    assert lineal(project, "remote", "add", "origin", str(tmp_path / "remote")).returncode == 0
-    assert lineal(project, "push").returncode == 0
-    assert lineal(tmp_path, "clone", "remote", "copy").returncode == 0
+    assert call(project, "remote", "add", "origin", str(tmp_path / "remote")).exit_code == 0
+    assert call(project, "push").exit_code == 0
+    assert call(tmp_path, "clone", "remote", "copy").exit_code == 0
     copy = tmp_path / "copy"
-    assert lineal(copy, "data", "checkout", "flights").returncode == 0
+    assert call(copy, "data", "checkout", "flights").exit_code == 0
     for folder, name in ((project, "ada.txt"), (copy, "bob.txt")):
         (folder / "data" / name).write_text(name)
-        assert lineal(folder, "data", "add", "data", "--name", "flights").returncode == 0
-    assert lineal(copy, "push").returncode == 0
-    refused = lineal(project, "push")
-    assert refused.returncode == 4
-    assert "lineal pull flights" in refused.stderr
-    pulled = lineal(project, "pull", "flights")
+        assert call(folder, "data", "add", "data", "--name", "flights").exit_code == 0
+    assert call(copy, "push").exit_code == 0
+    refused = call(project, "push")
+    assert refused.exit_code == 4
+    assert "lineal pull flights" in refused.output
+    pulled = call(project, "pull", "flights")
     assert "lineal data merge flights from-origin" in pulled.stdout
-    merged = lineal(project, "data", "merge", "flights", "from-origin")
-    assert merged.returncode == 0, merged.stderr
+    merged = call(project, "data", "merge", "flights", "from-origin")
+    assert merged.exit_code == 0, merged.output
     assert ask(project, "push")["lines"][0]["outcome"] == "moved"
     assert ask(copy, "pull")["lines"][0]["outcome"] == "moved"
-    assert lineal(copy, "data", "checkout", "flights").returncode == 0
+    assert call(copy, "data", "checkout", "flights").exit_code == 0
     assert sorted(path.name for path in (copy / "data").iterdir()) == ["a.csv", "ada.txt", "b.bin", "bob.txt"]
 
 
@@ -92,7 +102,7 @@ def test_what_both_sides_changed_is_merged_by_the_commands_that_are_named(projec
     ],
 )
 def test_what_cannot_be_done_is_said_in_words(project: Path, arguments: list[str], code: int, words: str) -> None:
-    done = lineal(project, *arguments)
-    assert (done.returncode, words in done.stderr) == (code, True), done.stderr
-    assert "Traceback" not in done.stderr
-    assert "secretsecret" not in done.stderr + done.stdout
+    done = call(project, *arguments)
+    assert (done.exit_code, words in done.stderr) == (code, True), done.output
+    assert "Traceback" not in done.output
+    assert "secretsecret" not in done.output

@@ -82,7 +82,8 @@ class ObjectStoreBackend:
         """Puts a file once; see `Backend.create`."""
         from obstore.exceptions import AlreadyExistsError
 
-        body = b"".join(pieces)
+        given = list(pieces)
+        body = given[0] if len(given) == 1 else b"".join(given)
         self._require_preconditions()
         try:
             self._ask("put", key, lambda: self._store("write").put(key, body, mode="create", use_multipart=False))
@@ -90,7 +91,7 @@ class ObjectStoreBackend:
             return int(self._ask("head", key, lambda: self._store("read").head(key))["size"])
         if self._pages is not None and key.startswith("index/"):
             for page, start in enumerate(range(0, len(body), PAGE)):
-                self._pages.put(key, page, body[start : start + PAGE])
+                self._pages.put(key, page, bytes(body[start : start + PAGE]))
         return len(body)
 
     def read(self, key: str, offset: int, length: int) -> bytes:
