@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -394,3 +395,31 @@ def test_a_damaged_index_is_mended_by_a_rebuild(site: Site, datasets: LocalDatas
     assert "lineal fsck --rebuild" in caught.value.hint
     LocalAudit(broken, LocalDatasets(broken)).rebuild()
     assert all(report.sound for report in LocalDatasets(broken).verify())
+
+
+def test_adding_again_mends_what_a_damaged_store_has_lost(site: Site, datasets: LocalDatasets, data: Path, reopen: Callable[[], Site]) -> None:
+    (data / "large.bin").write_bytes(os.urandom(600_000))
+    first = datasets.add(data)
+    for pack in (site.layout.store / "packs").rglob("*.pack"):
+        pack.unlink()
+    (site.layout.store / "index" / "head").unlink()
+    again = LocalDatasets(reopen())
+    (report,) = again.verify("data")
+    assert not report.sound
+    assert again.add(data, name="mended").digest == first.digest
+    (report,) = again.verify("mended")
+    assert report.sound
+
+
+def test_status_starts_without_what_it_does_not_need(site: Site, datasets: LocalDatasets, data: Path) -> None:
+    datasets.add(data)
+    time.sleep(0.06)
+    datasets.status()
+    script = (
+        "import sys; from pathlib import Path; from lineal.workspace.site import Layout, Site; from lineal.workspace.versioning import LocalDatasets; "
+        "layout = Layout(root=Path(sys.argv[1])); "
+        'site = Site(layout=layout, project_id="f" * 32, project="p", ledger_url=f"sqlite:///{layout.ledger}", actor="x", settings={}); '
+        "print(LocalDatasets(site).status()[0].clean, [name for name in ('sqlalchemy', 'numpy', 'pathspec', 'obstore') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(site.layout.root)], capture_output=True, text=True, check=False)
+    assert done.stdout == "True []\n", done.stderr

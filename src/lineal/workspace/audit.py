@@ -13,6 +13,7 @@ from lineal.ledger.events import list_events
 from lineal.ledger.lookup import all_deployments
 from lineal.records.dataset import VerifyReport
 from lineal.records.digest import Digest
+from lineal.store.copyindex import forget_indexes
 from lineal.workspace.disposal import expiry
 from lineal.workspace.interface import Datasets, Progress, silent
 from lineal.workspace.mending import names_of_commits
@@ -55,6 +56,8 @@ class LocalAudit:
             progress(name, place, len(parts))
             reports.append(_attempted(name, look))
         progress("done", len(parts), len(parts))
+        if not reports[0].sound:
+            forget_indexes(self._site.layout.copies)  # what is stored again must be read again
         return reports
 
     def rebuild(self, *, progress: Progress = silent) -> Sequence[str]:

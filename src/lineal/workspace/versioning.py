@@ -18,7 +18,7 @@ from lineal.records.garbage import Collection
 from lineal.records.location import Location
 from lineal.records.redaction import Redactor
 from lineal.store.checkout import check_out, check_out_file
-from lineal.store.copyindex import load_index, save_index
+from lineal.store.copyindex import forget_indexes, load_index, save_index
 from lineal.store.statindex import StatIndex
 from lineal.workspace import importing
 from lineal.workspace.comparing import version_diff
@@ -456,8 +456,12 @@ class LocalDatasets:
         try:
             report = self._site.store.verify_tree(version.digest, lambda _what, done, total: step(done, total))
         except Integrity as error:
-            return VerifyReport(subject=f"data:{version.reference}", objects=0, bytes=0, damaged=(error.message,))
-        return replace(report, subject=f"data:{version.reference}", damaged=report.damaged + tuple(self._wrong_md5(version)))
+            report = VerifyReport(subject="", objects=0, bytes=0, damaged=(error.message,))
+        else:
+            report = replace(report, damaged=report.damaged + tuple(self._wrong_md5(version)))
+        if report.damaged:
+            forget_indexes(self._site.layout.copies)  # adding again must read what is to be stored again
+        return replace(report, subject=f"data:{version.reference}")
 
     def _wrong_md5(self, version: DatasetVersion) -> Iterator[str]:
         """Files of the latest version's working copy whose bytes are not what was recorded, whatever their times say."""

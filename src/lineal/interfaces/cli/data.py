@@ -48,8 +48,8 @@ for _command in (branch, merge, revert, mount, unmount, mounts, push, pull):
 def add(*, path: Path, name: str, branch: str, message: str, md5: bool, source: str, as_json: bool) -> None:
     """Add a file or a folder as the next version of a dataset; nothing is written twice.
 
-    Where nothing has changed since the latest version, that one is given. A file .linealignore in the folder says what to leave out, in
-    gitignore's grammar.
+    Where nothing has changed since the latest version, that one is given. A file .linealignore in the folder, or in one below it, says what to
+    leave out, in gitignore's grammar.
     """
     began = now_us()
     with progress() as report:
