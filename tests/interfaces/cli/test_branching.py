@@ -152,3 +152,12 @@ def test_bad_input_ends_with_what_is_wrong_and_what_to_do(unchanged: Path, argum
     assert "Traceback" not in found.stderr
     assert [line["version"] for line in ask("branch", "flights")] == ["flights@3", "flights@2"]
     assert unchanged.is_dir()
+
+
+@pytest.mark.parametrize(
+    "words", ["lineal data merge flights cl", "lineal data merge flights cleaning --into cl", "lineal data branch flights --delete cl"]
+)
+def test_branches_are_completed(unchanged: Path, words: str) -> None:
+    asked = {"_LINEAL_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    assert "plain,cleaning" in CliRunner().invoke(program(), [], env=asked, prog_name="lineal").output
+    assert unchanged.is_dir()

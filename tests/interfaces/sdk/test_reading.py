@@ -44,6 +44,33 @@ def test_runs_are_found_and_shown_as_a_table(project: Path) -> None:
     assert repr(found[0]) == f"<run {found[0].id[:8]} train, finished>"
 
 
+def test_branches_are_read_made_and_merged_from_python(project: Path) -> None:
+    import pandas as pd
+
+    folder = project / "data"
+    folder.mkdir()
+    (folder / "a.csv").write_text("x,y\n1,2\n")
+    space = lineal.open_workspace()
+    space.datasets.add(folder, name="numbers")
+    space.branches.create("numbers", "side")
+    (folder / "b.csv").write_text("x,y\n3,4\n")
+    space.datasets.add(folder, name="numbers", branch="side")
+    side = lineal.get("numbers@side")
+    assert isinstance(side, FoundDataset)
+    assert (side.branch, side.paths()) == ("side", ["a.csv", "b.csv"])
+    assert list(pd.read_csv("lineal://numbers@side/b.csv")["y"]) == [4]
+    main = lineal.get("numbers")
+    assert isinstance(main, FoundDataset)
+    assert main.paths() == ["a.csv"]
+    assert space.branches.plan_merge("numbers", "side", into="main").outcome == "fast-forward"
+    assert space.branches.merge("numbers", "side", into="main").version == "numbers@2"
+    assert space.branches.revert("numbers@1", branch="main", message="back").version == "numbers@3"
+    assert space.branches.undo("numbers@3", branch="main").version == "numbers@4"
+    latest = lineal.get("numbers")
+    assert isinstance(latest, FoundDataset)
+    assert (latest.paths(), latest.record.parents) == (["a.csv", "b.csv"], (space.datasets.get("numbers@3").commit,))
+
+
 def test_a_dataset_is_read_without_a_checkout(project: Path) -> None:
     (project / "data").mkdir()
     (project / "data/a.csv").write_text("x,y\n1,2\n3,4\n")

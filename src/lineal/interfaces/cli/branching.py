@@ -8,7 +8,7 @@ import click
 
 from lineal.interfaces.cli.output import print_document, say, what_next
 from lineal.interfaces.cli.progress import progress
-from lineal.interfaces.cli.references import reference_argument
+from lineal.interfaces.cli.references import complete_branch, reference_argument
 from lineal.interfaces.cli.session import json_option, up_to_date, workspace
 from lineal.interfaces.cli.wording import count, visible
 
@@ -19,7 +19,7 @@ KEEP = click.Choice(["both", "ours", "theirs"])
 
 
 @click.command()
-@click.argument("name")
+@reference_argument("name")
 @click.argument("branch", required=False, default="")
 @click.option("--at", metavar="VERSION", default="", help="Begin the branch at this version instead of where the working copy is.")
 @click.option("--delete", metavar="BRANCH", default="", help="Take this branch away; its versions stay in the log.")
@@ -69,8 +69,8 @@ def _delete(name: str, branch: str, *, force: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
-@click.argument("source")
+@reference_argument("name")
+@click.argument("source", shell_complete=complete_branch)
 @click.option("--into", metavar="BRANCH", default="", help="The branch that gets it; the working copy's unless given.")
 @click.option("-m", "--message", default="", help="What the merged version is.")
 @click.option("--keep", type=KEEP, default="both", show_default=True, help="What becomes of a path that both sides changed.")

@@ -20,6 +20,18 @@ def reference_argument(name: str, *, many: bool = False) -> Callable[[Command], 
     return click.argument(name, metavar=name.upper() + ("..." if many else ""), nargs=-1 if many else 1, required=True, shell_complete=_complete)
 
 
+def complete_branch(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The branches of the dataset that the argument ``name`` names."""
+    from lineal.bootstrap.compose import open_workspace
+    from lineal.errors import LinealError
+
+    try:
+        found = open_workspace().branches.list(str(context.params.get("name", "")))
+    except LinealError:
+        return []
+    return [branch.name for branch in found if branch.name.startswith(incomplete)]
+
+
 def _complete(_context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     from lineal.bootstrap.compose import open_workspace
     from lineal.errors import LinealError
