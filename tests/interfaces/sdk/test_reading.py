@@ -45,8 +45,6 @@ def test_runs_are_found_and_shown_as_a_table(project: Path) -> None:
 
 
 def test_branches_are_read_made_and_merged_from_python(project: Path) -> None:
-    import pandas as pd
-
     folder = project / "data"
     folder.mkdir()
     (folder / "a.csv").write_text("x,y\n1,2\n")
@@ -58,7 +56,7 @@ def test_branches_are_read_made_and_merged_from_python(project: Path) -> None:
     side = lineal.get("numbers@side")
     assert isinstance(side, FoundDataset)
     assert (side.branch, side.paths()) == ("side", ["a.csv", "b.csv"])
-    assert list(pd.read_csv("lineal://numbers@side/b.csv")["y"]) == [4]
+    assert list(side.to_pandas("b.csv")["y"]) == [4]
     main = lineal.get("numbers")
     assert isinstance(main, FoundDataset)
     assert main.paths() == ["a.csv"]
