@@ -134,3 +134,8 @@ class TestTheWeb:
         (use,) = run(studio, code).inputs
         assert (use.path, use.dataset.partition("-")[0]) == (f"{site}/airports.csv", "airports")
         assert use.note == ""
+
+    def test_what_lineal_itself_fetches_for_an_address_of_its_own_is_noted_once(self, studio: Workspace, site: str) -> None:
+        name = f"airports-{site.rpartition(':')[2]}"
+        (use,) = run(studio, f"import lineal\nassert lineal.get('{name}@1').open('airports.csv').read() == {CSV.encode()!r}").inputs
+        assert (use.path, use.dataset) == (f"lineal://{name}@1/airports.csv", f"{name}@1")

@@ -140,7 +140,7 @@ class Remote:
         if method.upper() != "GET" or status not in (200, 206) or not url.startswith(("http://", "https://")):
             return
         tracked = self._tracked_as(url)
-        if tracked:
+        if tracked and not _called_by_lineal():
             self._note(tracked, _header_facts(headers))
 
     def _tracked_as(self, url: str) -> str:
