@@ -38,7 +38,7 @@ def test_the_probe_is_paid_once_for_a_place_and_never_for_reading(seaweed: Objec
     first.fetch("refs/x")
     assert dict(first.requests) == {"get": 1}
     first.swap("refs/x", b"1", expected=None)
-    assert first.request_count() == 6
+    assert first.request_count() == 7
     second = opened(seaweed, prefix="probed-once", pages=PageCache(tmp_path, 1 << 20))
     assert second.swap("refs/x", b"2", expected=b"1")
     assert dict(second.requests) == {"get": 1, "put": 1}
