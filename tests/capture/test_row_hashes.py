@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from lineal.capture.row_hashes import column_hashes, row_set, shared_rows
 from lineal.errors import InvalidInput
 
+GOLDEN = "944e4258b1b2dd56cfc2b92371ad9d80c23a469a76d02386"
+"""Worked out from docs/design/formats.md by hand."""
+
 FRAME = pd.DataFrame({"delay": [1.0, -0.0, np.nan, 4.5], "carrier": ["AA", "UA", None, "AA"], "day": [1, 2, 3, 1 << 60]})
 
 
@@ -84,3 +87,11 @@ def test_labels_are_known_by_their_digest() -> None:
         row_set(FRAME, [1, 0, 1])
     with pytest.raises(InvalidInput, match="no rows"):
         row_set(object())
+
+
+def test_rows_are_kept_in_the_documented_bytes() -> None:
+    column = np.empty(3, dtype=object)
+    column[:] = ["a", None, 1 << 60]
+    data = row_set(pd.DataFrame({"number": [1.0, -0.0, np.nan], "other": column}), [1, 0, 1]).encode()
+    assert data[:32].hex() == "4c4e4c520100000003000000000000000300000000000000" + "02000000" + "00000000"
+    assert data[32:].hex() == GOLDEN

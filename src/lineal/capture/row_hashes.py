@@ -163,7 +163,7 @@ def _floats(array: NDArray[Any]) -> Hashes:
 
 
 def _integers(array: NDArray[Any]) -> Hashes:
-    """As floats where those are exact, so that an integer and the float of its value hash alike."""
+    """As floats below 2^53, where those are exact, so that an integer and the float of its value hash alike."""
     hashes = _floats(array)
     large = (array >= _EXACT) | (array <= -_EXACT) if array.dtype.kind == "i" else array >= _EXACT
     if array.dtype.itemsize == 8 and bool(np.any(large)):
