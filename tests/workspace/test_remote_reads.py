@@ -26,8 +26,8 @@ READERS = {
     "s3fs": "import s3fs; s3fs.S3FileSystem().open('{bucket}/{key}').read()",
     "pandas": "import pandas; pandas.read_csv('s3://{bucket}/{key}')",
     "obstore": "import obstore; from obstore.store import S3Store; S3Store('{bucket}', client_options={{'allow_http': True}}).get('{key}').bytes()",
-    "pyarrow file": "from pyarrow import fs; {pa}.open_input_file('{bucket}/{key}').read()",
-    "pyarrow csv": "from pyarrow import csv, dataset, fs; dataset.dataset('{bucket}/{key}', filesystem={pa}, format='csv').to_table()",
+    "pyarrow-file": "from pyarrow import fs; {pa}.open_input_file('{bucket}/{key}').read()",
+    "pyarrow-csv": "from pyarrow import csv, dataset, fs; dataset.dataset('{bucket}/{key}', filesystem={pa}, format='csv').to_table()",
 }
 PYARROW = "fs.S3FileSystem(endpoint_override='{endpoint}', scheme='http', region='us-east-1')"
 
@@ -41,7 +41,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory, moto_server: ObjectServer) 
         client = boto3.client("s3", endpoint_url=moto_server.endpoint)
         client.create_bucket(Bucket=BUCKET)
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        for name in ("train.csv", "later.csv"):
+        for name in ("train.csv", "later.csv", *(f"train-{library}.csv" for library in READERS)):
             client.put_object(Bucket=BUCKET, Key=f"2013/{name}", Body=CSV.encode())
         workspace = create_workspace(tmp_path_factory.mktemp("studio"), name="studio")
         address = f"s3://{BUCKET}/2013?endpoint={moto_server.endpoint}&region=us-east-1"
@@ -57,13 +57,12 @@ def run(workspace: Workspace, code: str) -> Run:
     return done
 
 
-@pytest.mark.parametrize("library", READERS)
-def test_what_a_library_reads_from_a_bucket_is_tied_to_the_fixed_point(studio: Workspace, moto_server: ObjectServer, library: str) -> None:
+def test_what_libraries_read_from_a_bucket_is_tied_to_the_fixed_point(studio: Workspace, moto_server: ObjectServer) -> None:
     pa = PYARROW.format(endpoint=moto_server.endpoint.removeprefix("http://"))
-    found = run(studio, READERS[library].format(bucket=BUCKET, key="2013/train.csv", pa=pa))
-    (use,) = found.inputs
-    assert (use.path, use.dataset, use.role, use.restorable) == (f"s3://{BUCKET}/2013/train.csv", "flights@1", "train", True)
-    assert use.size == len(CSV)
+    found = run(studio, "\n".join(code.format(bucket=BUCKET, key=f"2013/train-{name}.csv", pa=pa) for name, code in READERS.items()))
+    uses = {use.path.rpartition("/train-")[2].removesuffix(".csv"): use for use in found.inputs}
+    assert set(uses) == set(READERS)
+    assert {(use.dataset, use.role, use.restorable, use.size, use.note) for use in uses.values()} == {("flights@1", "train", True, len(CSV), "")}
     assert found.warnings == ()
 
 
@@ -97,14 +96,16 @@ def test_what_a_run_puts_into_a_bucket_is_its_output_and_the_next_ones_input(stu
 def test_a_folder_of_objects_that_pyarrow_opens_is_seen_object_by_object(studio: Workspace, moto_server: ObjectServer) -> None:
     pa = PYARROW.format(endpoint=moto_server.endpoint.removeprefix("http://"))
     found = run(studio, f"from pyarrow import dataset, fs; dataset.dataset('{BUCKET}/2013', filesystem={pa}, format='csv').to_table()")
-    assert {use.path.rpartition("/")[2]: use.dataset for use in found.inputs} == {"train.csv": "flights@1", "later.csv": "flights@1"}
+    assert {use.path.rpartition("/")[2]: use.dataset for use in found.inputs} == dict.fromkeys(
+        ("train.csv", "later.csv", *(f"train-{library}.csv" for library in READERS)), "flights@1"
+    )
 
 
 class TestTheWeb:
     @pytest.fixture
     def site(self, studio: Workspace, tmp_path: Path) -> Iterator[str]:
-        (tmp_path / "airports.csv").write_text(CSV)
-        (tmp_path / "other.csv").write_text(CSV)
+        for name in ("airports", "other", "urllib", "requests", "httpx", "pandas", "fsspec"):
+            (tmp_path / f"{name}.csv").write_text(CSV)
 
         class Handler(SimpleHTTPRequestHandler):
             def log_message(self, *_args: Any) -> None:
@@ -118,22 +119,20 @@ class TestTheWeb:
         server.shutdown()
         server.server_close()
 
-    @pytest.mark.parametrize(
-        "reader",
-        [
-            "import urllib.request; urllib.request.urlopen('{url}').read()",
-            "import requests; requests.get('{url}').content",
-            "import httpx; httpx.get('{url}').content",
-            "import pandas; pandas.read_csv('{url}')",
-            "import fsspec; fsspec.open('{url}').open().read()",
-        ],
-        ids=["urllib", "requests", "httpx", "pandas", "fsspec"],
-    )
-    def test_a_tracked_address_is_tied_and_any_other_left_alone(self, studio: Workspace, site: str, reader: str) -> None:
-        code = reader.format(url=f"{site}/airports.csv?token=secret") + "\n" + reader.format(url=f"{site}/other.csv")
-        (use,) = run(studio, code).inputs
-        assert (use.path, use.dataset.partition("-")[0]) == (f"{site}/airports.csv", "airports")
-        assert use.note == ""
+    def test_tracked_addresses_are_tied_and_any_other_left_alone(self, studio: Workspace, site: str) -> None:
+        readers = {
+            "urllib": "import urllib.request; urllib.request.urlopen('{url}').read()",
+            "requests": "import requests; requests.get('{url}').content",
+            "httpx": "import httpx; httpx.get('{url}').content",
+            "pandas": "import pandas; pandas.read_csv('{url}')",
+            "fsspec": "import fsspec; fsspec.open('{url}').open().read()",
+        }
+        port = site.rpartition(":")[2]
+        for name in readers:
+            studio.datasets.track(f"{site}/{name}.csv", name=f"{name}-{port}")
+        lines = [code.format(url=f"{site}/{name}.csv?token=secret") + "\n" + code.format(url=f"{site}/other.csv") for name, code in readers.items()]
+        uses = {use.path: (use.dataset, use.note) for use in run(studio, "\n".join(lines)).inputs}
+        assert uses == {f"{site}/{name}.csv": (f"{name}-{port}@1", "") for name in readers}
 
     def test_what_lineal_itself_fetches_for_an_address_of_its_own_is_noted_once(self, studio: Workspace, site: str) -> None:
         name = f"airports-{site.rpartition(':')[2]}"
