@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.object_stores import ObjectServer
@@ -13,6 +14,7 @@ from tests.object_stores import ObjectServer
 from lineal.bootstrap.compose import clone_workspace, create_workspace
 from lineal.errors import Conflict, InvalidInput, InvalidState, LinealError, NotFound, PermissionDenied
 from lineal.records.remote import AHEAD, CURRENT, DIVERGED, MOVED, NEW, PARTLY, Transfer
+from lineal.store.repository import Repository
 from lineal.workspace.local import LocalWorkspace
 
 
@@ -129,6 +131,34 @@ def test_where_both_sides_moved_nothing_is_overwritten(team: Team, url: str) -> 
         ada.remotes.push()
     assert outcomes(ada.remotes.pull()) == {"flights@main": DIVERGED}
     assert list(store.refs("branches/")) == ["branches/flights/from-origin"]
+
+
+def test_who_pushes_second_moves_nothing_even_if_the_first_came_in_between(team: Team, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = team.make("ada")
+    write(ada, FILES)
+    ada.datasets.add(ada.root / "data", name="flights")
+    ada.remotes.add("origin", url)
+    ada.remotes.push()
+    bob = team.clone(url, "bob")
+    bob.remotes.pull()
+    for workspace, text in ((ada, b"ada's"), (bob, b"bob's")):
+        workspace.datasets.checkout("flights")
+        write(workspace, {"a.txt": text})
+        workspace.datasets.add(workspace.root / "data", name="flights")
+    send = Repository.send
+
+    def late(self: Repository, *arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(Repository, "send", send)
+        bob.remotes.push()
+        return send(self, *arguments, **options)
+
+    monkeypatch.setattr(Repository, "send", late)
+    with pytest.raises(Conflict) as caught:
+        ada.remotes.push()
+    assert caught.value.kind == "remote-moved"
+    copy = team.clone(url, "copy")
+    copy.remotes.pull()
+    assert contents(copy, "flights")["a.txt"] == b"bob's"
 
 
 def test_a_part_of_a_version_comes_first_and_the_rest_when_it_is_wanted(team: Team, url: str) -> None:

@@ -38,6 +38,7 @@ class Objects:
         self._pool: ThreadPoolExecutor | None = None
         self._pool_process = 0
         self._condemned: Buried | None = None
+        self._lender_is_silent = False
         self.lender: Callable[[], Objects | None] = lambda: None
         """Another store that has what is missing here, if there is one; asked for when something is."""
 
@@ -152,9 +153,10 @@ class Objects:
     def is_lent(self, key: bytes) -> bool:
         """Whether an object was left at a remote by a partial pull; one that cannot be asked now is believed to have it still."""
         try:
-            lender = self.lender()
-            return lender is not None and lender.kind(key) is not None
+            lender = None if self._lender_is_silent else self.lender()
+            return self._lender_is_silent or (lender is not None and lender.kind(key) is not None)
         except (Unavailable, PermissionDenied, NotFound):
+            self._lender_is_silent = True  # whoever asks for many does not wait for each
             return True
 
     def rewrite(self, keys: Iterable[bytes], *, meta: bool) -> dict[str, Footer]:

@@ -35,6 +35,7 @@ SMALL_PACK = 4 * 1024 * 1024
 LONGEST_RUN = 8 * 1024 * 1024
 _GAP = 256 * 1024
 _REMEMBERED = 4_000_000
+_LOOKED_AT = 4096
 
 
 @dataclass(slots=True)
@@ -113,7 +114,9 @@ class _Carrier:
 
     def shelve(self, needs: Iterable[Need]) -> Iterator[Content]:
         """Packs commits and nodes as they come by, and passes contents on. What was passed on is done with when the next is asked for."""
-        for need in needs:
+        for number, need in enumerate(needs):
+            if not number % _LOOKED_AT:
+                self._step(self.carried.bytes, self._total)
             if isinstance(need, Content):
                 yield need
             elif self._is_first(need.key):
@@ -123,6 +126,7 @@ class _Carrier:
         """Brings a wave of contents over, and publishes it."""
         wanted = self._wanted(contents)
         self._total += sum(length for located in wanted.values() for length in _blocks(located).values())
+        self._step(self.carried.bytes, self._total)
         runs: list[_Run] = []
         for pack, located in wanted.items():
             if self._is_wanted_whole(pack, located):
