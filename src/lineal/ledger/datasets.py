@@ -12,30 +12,12 @@ from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, upd
 from lineal.ledger.graph import NewId, add_activity, add_edge, add_occurrence
 from lineal.ledger.portable import insert_or_ignore
 from lineal.ledger.schema import dataset_versions, datasets, edges, occurrences
-from lineal.records.dataset import MAIN, Dataset, DatasetVersion, PathConflict
-from lineal.records.digest import Digest
+from lineal.ledger.version_rows import IN_BODY, version_of_row
+from lineal.records.dataset import MAIN, Dataset, DatasetVersion
 from lineal.records.graph import GENERATED, USED
 from lineal.records.location import ABSOLUTE, Location
 from lineal.records.tracked import NOTICE_ONLY
 from lineal.records.values import plain
-
-_IN_BODY = (
-    "parents",
-    "path",
-    "root",
-    "single_file",
-    "files",
-    "size",
-    "stored_bytes",
-    "message",
-    "author",
-    "source",
-    "md5",
-    "schema",
-    "tracked",
-    "branch",
-    "reverts",
-)
 
 
 def insert_version(
@@ -69,7 +51,7 @@ def insert_version(
         detail={"files": version.files, "single_file": version.single_file},
     )
     add_edge(connection, project_id=project_id, source=occurrence, target=brought_in, relation=GENERATED)
-    body = {key: plain(getattr(version, key)) for key in _IN_BODY}
+    body = {key: plain(getattr(version, key)) for key in IN_BODY}
     body["conflicts"] = [plain(asdict(conflict)) for conflict in version.conflicts]
     columns = {"commit": version.commit, "digest": version.digest, "occurrence": occurrence, "created_at": version.created_at}
     connection.execute(insert(dataset_versions).values(project_id=project_id, name=version.name, number=number, body=json.dumps(body), **columns))
@@ -216,17 +198,4 @@ def _newest_number(project_id: str, name: str) -> Any:
 
 
 def _version(row: Row[Any]) -> DatasetVersion:
-    body: Mapping[str, Any] = json.loads(row.body)
-    known = {key: body[key] for key in _IN_BODY if key in body}
-    known["parents"] = tuple(Digest(parent) for parent in known.get("parents", ()))
-    known["conflicts"] = tuple(PathConflict(**conflict) for conflict in body.get("conflicts", ()))
-    return DatasetVersion(
-        name=row.name,
-        number=row.number,
-        commit=Digest(row.commit),
-        digest=Digest(row.digest),
-        created_at=row.created_at,
-        occurrence=row.occurrence,
-        deleted_at=row.deleted_at,
-        **known,
-    )
+    return version_of_row(row._mapping)  # type: ignore[arg-type]  # noqa: SLF001 - its public way to a mapping by name

@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
 from lineal.ledger.format import FORMAT_VERSION
+from lineal.ledger.version_rows import version_of_row
+from lineal.records.dataset import DatasetVersion
 from lineal.records.digest import Digest
 from lineal.records.location import Location
+
+Answer = TypeVar("Answer")
 
 _SQLITE = "sqlite:///"
 _BUSY_SECONDS = 30.0
@@ -22,6 +27,7 @@ SELECT number, digest, json_extract(body, '$.path'), json_extract(body, '$.singl
 FROM dataset_versions
 WHERE project_id = ? AND "commit" = ? AND name = ? AND deleted_at IS NULL
 """
+_NUMBERED = "SELECT * FROM dataset_versions WHERE project_id = ? AND name = ? AND number = ? AND deleted_at IS NULL"
 _LIVING = "SELECT count(*) FROM dataset_versions WHERE project_id = ? AND name = ? AND deleted_at IS NULL"
 
 
@@ -58,6 +64,21 @@ def read_standings(url: str, project_id: str, tip: Callable[[str], Digest | None
     Args:
         tip: the commit of the latest version of the branch that a dataset's working copy is on, by the dataset's name.
     """
+    return _asked(url, lambda connection: tuple(_standings(connection, project_id, tip)))
+
+
+def read_numbered(url: str, project_id: str, name: str, number: int) -> DatasetVersion | None:
+    """The version of that number that is not deleted; None where there is none, or another way to the ledger must be taken, as above."""
+
+    def ask(connection: sqlite3.Connection) -> DatasetVersion | None:
+        connection.row_factory = sqlite3.Row
+        row = connection.execute(_NUMBERED, (project_id, name, number)).fetchone()
+        return None if row is None else version_of_row(dict(row))
+
+    return _asked(url, ask)
+
+
+def _asked(url: str, ask: Callable[[sqlite3.Connection], Answer | None]) -> Answer | None:
     path = Path(unquote(url.removeprefix(_SQLITE)))
     if not url.startswith(_SQLITE) or "?" in url or not path.is_file():
         return None
@@ -65,7 +86,7 @@ def read_standings(url: str, project_id: str, tip: Callable[[str], Digest | None
         with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
             if connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() != (str(FORMAT_VERSION),):
                 return None
-            return tuple(_standings(connection, project_id, tip))
+            return ask(connection)
     except (sqlite3.Error, LookupError):
         return None
 

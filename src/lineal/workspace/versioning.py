@@ -17,6 +17,7 @@ from lineal.records.digest import Digest
 from lineal.records.garbage import Collection
 from lineal.records.location import Location
 from lineal.records.redaction import Redactor
+from lineal.records.standing_in import stand_in
 from lineal.store.checkout import check_out, check_out_file
 from lineal.store.copyindex import forget_indexes, load_index, save_index
 from lineal.store.statindex import StatIndex
@@ -171,19 +172,19 @@ class LocalDatasets:
 
     def view(self, reference: str) -> LocalView:
         """A version to read where it lies, without a checkout."""
-        return LocalView(self._site, self.get(reference))
+        return LocalView(self._site, self._numbered(reference) or self.get(reference))
 
     def mount(self, reference: str, folder: Path) -> Mount:
         """Makes a version a read-only folder; see `lineal.workspace.mounting.mount_version`."""
         from lineal.workspace.mounting import mount_version
 
-        return mount_version(self._site, self.get(reference), folder)
+        return mount_version(self._site, self._numbered(reference) or self.get(reference), folder)
 
     def serve(self, reference: str, folder: Path) -> None:
         """The same until it is unmounted or Ctrl-C is pressed."""
         from lineal.workspace.mounting import serve_version
 
-        serve_version(self._site, self.get(reference), folder)
+        serve_version(self._site, self._numbered(reference) or self.get(reference), folder)
 
     def unmount(self, folder: Path, *, force: bool = False) -> Mount | None:
         """Takes a mounted version away; see `lineal.workspace.mounting.unmount`."""
@@ -321,6 +322,13 @@ class LocalDatasets:
         from lineal.workspace.disposal import collect
 
         return collect(self._site, grace=grace, progress=progress)
+
+    def _numbered(self, reference: str) -> DatasetVersion | None:
+        """The version that a name with a number is, where that can be had without SQLAlchemy: most that is read is read by its number."""
+        from lineal.ledger.standing import read_numbered
+
+        name, _at, number = stand_in(reference.removeprefix("data:"), self._site.stand_ins).partition("@")
+        return read_numbered(self._site.ledger_url, self._site.project_id, name, int(number)) if number.isdecimal() else None
 
     def _commit(self, version: DatasetVersion, location: Location) -> DatasetVersion:
         """Crash order: everything is durable, then the commit, then the ref, then the rows; a row that is missing is made up for next time."""

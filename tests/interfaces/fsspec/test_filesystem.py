@@ -70,6 +70,13 @@ def test_a_name_alone_is_the_latest_version_and_a_number_stays(fs: LinealFileSys
     assert fs.cat("lineal://single@1") == fs.cat("lineal://single@1/flights.csv") == fs.cat("lineal://flights@2/latest.csv")
 
 
+def test_a_version_by_its_number_is_the_one_that_the_ledger_has(fs: LinealFileSystem) -> None:
+    assert fs.exists(CSV)
+    datasets = shared_workspace().datasets
+    for reference in ("flights@1", "data:flights@2", "single@1"):
+        assert datasets.view(reference).version == datasets.get(reference)
+
+
 def test_a_new_version_is_seen_at_once_after_invalidate(tmp_path: Path) -> None:
     from lineal.bootstrap.compose import create_workspace
 
@@ -194,6 +201,7 @@ def test_pickled_it_finds_the_same_project_from_elsewhere(fs: LinealFileSystem, 
         packed = pickle.dumps((fs, file))
         follows = file.read(50)
     script = "import pickle, sys; fs, file = pickle.load(sys.stdin.buffer); print(fs.size(sys.argv[1])); sys.stdout.flush(); sys.stdout.buffer.write(file.read(50))"
+    script += "; assert 'sqlalchemy' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", script, CSV], input=packed, capture_output=True, cwd=tmp_path, check=True)
     assert done.stdout == f"{fs.size(CSV)}\n".encode() + follows
 
