@@ -20,12 +20,14 @@ from typing import Any
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest, raw_hash
 from lineal.store import durable
+from lineal.store.backends.address import parse_address
 from lineal.store.repository import Repository
 from lineal.store.survey import Roots
 from lineal.workspace.audit import LocalAudit
 from lineal.workspace.branching import LocalBranches
 from lineal.workspace.interface import silent
 from lineal.workspace.project import create_project
+from lineal.workspace.remoting import LocalRemotes
 from lineal.workspace.site import Layout, Site
 from lineal.workspace.versioning import LocalDatasets
 
@@ -65,7 +67,8 @@ def contents(site: Site, reference: str) -> dict[str, bytes]:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file below a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and ".lineal-checkout" not in path.parts)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 def write(folder: Path, number: int) -> dict[str, bytes]:
@@ -202,8 +205,63 @@ def working_copy_is_whole(root: Path) -> None:
     """Every file is one of a version, whole: never half of one."""
     both_hold(root)
     for name, content in files(root / "data").items():
-        if ".lineal" not in name:
-            assert content in {known[name] for known in (write(root / "w", 1), write(root / "w", 2))}, name
+        assert content in {known[name] for known in (write(root / "w", 1), write(root / "w", 2))}, name
+
+
+def with_remote(root: Path) -> None:
+    two_versions(root)
+    site = open_site(root)
+    LocalRemotes(site, LocalDatasets(site)).add("far", str(root / "far"))
+    site.close()
+
+
+def point_at(project: Path, far: Path) -> None:
+    """Makes the project's remote the store in ``far``: the project was copied, and its remotes have absolute addresses."""
+    book = project / ".lineal" / "remotes.json"
+    body = json.loads(book.read_bytes())
+    body["remotes"][0]["url"] = str(far)
+    book.write_text(json.dumps(body))
+
+
+def push(root: Path) -> None:
+    point_at(root, root / "far")
+    site = open_site(root)
+    LocalRemotes(site, LocalDatasets(site)).push(remote="far")
+    site.close()
+
+
+def far_store(root: Path) -> Repository:
+    return Repository.at(parse_address(str(root / "far"), base=root), project_id=PROJECT)
+
+
+def remote_is_sound(root: Path) -> None:
+    store = far_store(root)
+    assert store.verify().sound, store.verify().damaged
+    store.close()
+
+
+def is_pushed(root: Path) -> None:
+    near, far = open_site(root).store, far_store(root)
+    assert far.ref("datasets/d") == near.ref("datasets/d") is not None
+    near.close()
+    far.close()
+
+
+def pull_back(root: Path) -> None:
+    """Pulls what was pushed into a project that has nothing."""
+    point_at(root / "other", root / "far")
+    site = open_site(root / "other")
+    LocalRemotes(site, LocalDatasets(site)).pull(remote="far")
+    site.close()
+
+
+def with_something_to_pull(root: Path) -> None:
+    with_remote(root)
+    push(root)
+    create_project(root / "other", name="p", entropy=lambda count: bytes.fromhex(PROJECT)[:count])
+    site = open_site(root / "other")
+    LocalRemotes(site, LocalDatasets(site)).add("far", str(root / "far"))
+    site.close()
 
 
 def two_branches(root: Path) -> None:
@@ -263,6 +321,13 @@ def both_sides_are_there(root: Path) -> None:
 
 SCENARIOS = {
     "merge": Scenario(prepare=two_branches, act=merge_side, holds=branches_hold, done=both_sides_are_there),
+    "push": Scenario(prepare=with_remote, act=push, holds=remote_is_sound, done=is_pushed),
+    "pull": Scenario(
+        prepare=with_something_to_pull,
+        act=pull_back,
+        holds=lambda root: check_soundness(root / "other"),
+        done=lambda root: both_hold(root / "other"),
+    ),
     "add": Scenario(prepare=two_versions, act=lambda root: add_version(root, 3), holds=both_hold, done=third_is_there),
     "gc": Scenario(prepare=garbage, act=free_everything, holds=second_holds, done=nothing_left),
     "checkout": Scenario(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.dying import SCENARIOS
 
-FEWEST_STEPS = {"add": 20, "gc": 80, "checkout": 3, "merge": 40}
+FEWEST_STEPS = {"add": 20, "gc": 60, "checkout": 2, "merge": 40, "push": 40, "pull": 40}
 ROOT = Path(__file__).parents[2]
 
 
@@ -22,4 +22,4 @@ def test_wherever_it_is_killed_what_was_finished_stands_and_doing_it_again_succe
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert not found["wrong"], "\n".join([*found["wrong"], done.stderr])
-    assert found["steps"] > FEWEST_STEPS.get(name, 5)
+    assert found["steps"] >= FEWEST_STEPS[name]

@@ -34,7 +34,6 @@ _FIELDS = np.dtype(
         ("kind", "<u4"),
     ]
 )
-_SLICE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +58,11 @@ def child_keys(piece: bytes) -> Table:
     return np.frombuffer(piece, dtype=[("prefix", ">u8"), ("rest", "V24"), ("size", "<u8")])
 
 
-def shard_slices(backend: Backend, shard: Shard) -> Iterator[Slice]:
-    """A shard, piece by piece. It is read and not mapped: pages of a map would count as memory until the system wants them back."""
-    key = shard_key(shard.name)
-    packs, first, count = _shard_layout(backend, shard)
-    for start in range(0, count, _SLICE):
-        length = min(_SLICE, count - start) * RECORD.size
-        yield Slice(packs, np.frombuffer(backend.read(key, first + start * RECORD.size, length), dtype=_FIELDS))
+def slices(records: Records) -> Iterator[Slice]:
+    """Some records, piece by piece."""
+    packs = tuple(records.packs())
+    for slab in records.slabs():
+        yield Slice(packs, np.frombuffer(slab, dtype=_FIELDS))
 
 
 def pack_slice(backend: Backend, name: str, *, key: str = "") -> Slice:

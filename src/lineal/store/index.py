@@ -171,6 +171,15 @@ class Index:
             if index._swap(head, raw):
                 return
 
+    def records(self) -> list[Records]:
+        """Every file of the index, opened: where files are mapped, they stay what they are whatever others merge meanwhile."""
+        while True:
+            try:
+                return [*(self._shard(shard) for segment in self._head.segments for shard in segment.shards), *map(self._pack, self._head.packs)]
+            except Integrity as error:
+                if error.kind != "missing-file" or not self.refresh():
+                    raise
+
     def release(self) -> None:
         """Gives back the memory that lookups have mapped."""
         for records in self._opened.values():
@@ -192,7 +201,12 @@ class Index:
         while True:
             raw = self._backend.fetch(HEAD_KEY)
             head = _decode(raw)
-            segments = tuple(without_packs(self._backend, segment, packs, rewritten) for segment in head.segments)
+            try:
+                segments = tuple(without_packs(self._backend, segment, packs, rewritten) for segment in head.segments)
+            except Integrity as error:
+                if error.kind != "missing-file" or self._backend.fetch(HEAD_KEY) == raw:
+                    raise
+                continue  # others have merged meanwhile
             left = replace(head, segments=tuple(some for some in segments if some.shards), packs=tuple(p for p in head.packs if p not in packs))
             left = self._with(left, list(new), new)
             if left == head:
@@ -203,11 +217,7 @@ class Index:
 
     def packs(self) -> frozenset[str]:
         """The names of all packs that the index finds something in."""
-        names = set(self._head.packs)
-        for segment in self._head.segments:
-            for shard in segment.shards:
-                names |= {pack.hex() for pack in self._shard(shard).packs()}
-        return frozenset(names)
+        return frozenset(pack.hex() for records in self.records() for pack in records.packs())
 
     def meta_packs(self) -> frozenset[str]:
         """The names of the packs that have commits and tree nodes only."""

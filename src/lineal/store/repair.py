@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -12,9 +12,8 @@ from lineal.errors import Integrity, LinealError
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest, raw_hash
 from lineal.store import content, keeping
-from lineal.store.columns import Slice, pack_slice, shard_slices
+from lineal.store.columns import pack_slice, slices
 from lineal.store.commits import decode_commit
-from lineal.store.index import Shard
 from lineal.store.objects import Objects
 from lineal.store.packs import pack_key
 from lineal.store.refs import Refs
@@ -164,17 +163,10 @@ def _keys_of(objects: Objects, name: str) -> Iterator[bytes]:
         yield from map(key_of, pack_slice(objects.backend, name).table)
         return
     raw = bytes.fromhex(name)
-    for piece in _slices(objects, [shard for segment in objects.index.head.segments for shard in segment.shards]):
-        if raw in piece.packs:
-            yield from map(key_of, piece.table[piece.table["pack"] == piece.packs.index(raw)])
-
-
-def _slices(objects: Objects, shards: Iterable[Shard]) -> Iterator[Slice]:
-    for shard in shards:
-        try:
-            yield from shard_slices(objects.backend, shard)
-        except LinealError:
-            continue  # it is made anew in a moment
+    with suppress(LinealError):
+        for piece in (some for records in objects.index.records() for some in slices(records)):
+            if raw in piece.packs:
+                yield from map(key_of, piece.table[piece.table["pack"] == piece.packs.index(raw)])
 
 
 def _mend_refs(objects: Objects, refs: Refs, help_from: Help) -> Iterator[str]:

@@ -142,6 +142,12 @@ class Records:
                 pack = 32 * int.from_bytes(record[32:36], "little")
                 yield record[:32], names[pack : pack + 32], record[36:]
 
+    def slabs(self) -> Iterator[bytes]:
+        """All records, some thousands at a time; what was mapped for that is given back."""
+        for start in range(0, len(self._records), _SLAB):
+            yield bytes(self._records[start : start + _SLAB])
+            self.release()
+
     def packs(self) -> Iterator[bytes]:
         """The raw names of the packs that these records point into."""
         names = self._names

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from lineal.errors import Integrity, LinealError
 from lineal.records.digest import Digest, raw_hash
 from lineal.store import keeping
-from lineal.store.columns import Slice, pack_slice, shard_slices
+from lineal.store.columns import Slice, pack_slice, slices
 from lineal.store.index import HEAD_KEY
 from lineal.store.keeping import Kept
 from lineal.store.leases import Lease, living
@@ -32,6 +33,8 @@ REMOTES = "remotes/"
 """Refs below it say what a remote was last seen at; what they lead to need not be here."""
 
 _COLUMNS = ("objects", "needed", "dead_lists", "plain", "needed_plain", "size")
+
+T = TypeVar("T")
 
 Progress = Callable[[str, int, int], None]
 
@@ -123,7 +126,7 @@ def survey(store: Store) -> Survey:
         _refuse_lost_index(objects, there)
         dead = tuple(tombstones(objects.backend))
         marks = Marks(store.scratch)
-        lists = Lists(_everything(objects, dead))
+        lists = _steadily(objects, lambda: Lists(_everything(objects, dead)))
         marking = Marking(objects, store.trees, lists=lists, marks=marks)
         _follow(store, marking, heads=heads, roots=roots, others=others)
         for lease in leases or ():
@@ -132,7 +135,7 @@ def survey(store: Store) -> Survey:
             _keep_young(objects, marking, there)
         marked = marking.finish()
         del lists, marking
-        use = _count(objects, marked, there)
+        use = _steadily(objects, lambda: _count(objects, marked, there))
     except Integrity as error:
         raise refusal(error) from error
     return Survey(
@@ -228,12 +231,18 @@ def _everything(objects: Objects, dead: Iterable[Tombstone]) -> Iterator[Slice]:
 
 
 def _indexed(objects: Objects) -> Iterator[Slice]:
-    head = objects.index.head
-    for segment in head.segments:
-        for shard in segment.shards:
-            yield from shard_slices(objects.backend, shard)
-    for name in head.packs:
-        yield pack_slice(objects.backend, name)
+    for records in objects.index.records():
+        yield from slices(records)
+
+
+def _steadily(objects: Objects, work: Callable[[], T]) -> T:
+    """Does something over the whole index, and again where others have merged it meanwhile and taken away what was being read."""
+    while True:
+        try:
+            return work()
+        except Integrity as error:
+            if error.kind != "missing-file" or not objects.index.refresh():
+                raise
 
 
 def _count(objects: Objects, marked: Marked, there: frozenset[str]) -> Use:
