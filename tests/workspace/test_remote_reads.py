@@ -138,3 +138,6 @@ class TestTheWeb:
         name = f"airports-{site.rpartition(':')[2]}"
         (use,) = run(studio, f"import lineal\nassert lineal.get('{name}@1').open('airports.csv').read() == {CSV.encode()!r}").inputs
         assert (use.path, use.dataset) == (f"lineal://{name}@1/airports.csv", f"{name}@1")
+        assert str(use.digest).startswith("etag:")  # the source's mark, not the content id of what is known of it
+        newest = studio.runs.search().runs[0].id
+        assert studio.runs.artifact(f"run:{newest}", use.path).read() == CSV.encode()

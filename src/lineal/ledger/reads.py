@@ -71,14 +71,13 @@ def _tie_addresses(ties: Ties, reads: Sequence[UrlRead], warnings: list[str]) ->
         entry = _entry_at(ties, Digest(row.digest), address.path)
         holder = entry or whole(Digest(row.digest))
         known[len(files)] = Holder(id=row.occurrence, at=row.created_at, root=URL, path=name.encode(), entry=holder)
-        files.append(_address_fact(read, name, address.path, entry, Digest(row.digest)))
+        files.append(_address_fact(read, name, address.path, entry, _digest_of(ties, entry, address.path, Digest(row.digest))))
     ties.tie_inside(files, known, {})
 
 
-def _address_fact(read: UrlRead, name: str, path: bytes, entry: TreeEntry | None, root: Digest) -> FileFact:
-    """The fact of one file of a version; a folder of it, or all of it, has no digest of its own but that of the whole."""
+def _address_fact(read: UrlRead, name: str, path: bytes, entry: TreeEntry | None, digest: Digest | None) -> FileFact:
+    """The fact of one file of a version, of a folder of it, or of all of it."""
     url = name.encode() + (b"/" + path if path else b"")
-    digest = entry.digest if entry is not None else None if path else root
     size = entry.size if entry is not None else 0
     return FileFact(
         root=URL,
@@ -89,13 +88,25 @@ def _address_fact(read: UrlRead, name: str, path: bytes, entry: TreeEntry | None
         role=read.role,
         role_origin=read.role_origin,
         declared=read.declared,
-        note=", ".join(_notes(read, digest)),
+        note=", ".join(_notes(read, "file" if entry is not None else "folder", digest)),
         told={"through": read.through} if read.through else {},
     )
 
 
-def _notes(read: UrlRead, digest: Digest | None) -> Iterator[str]:
-    if digest is None:
+def _digest_of(ties: Ties, entry: TreeEntry | None, path: bytes, root: Digest) -> Digest | None:
+    """A file's content id, of a tracked one its source's mark; of a whole version that of its tree, of a folder in it none."""
+    if entry is None:
+        return None if path else root
+    if entry.mode != "tracked":
+        return entry.digest
+    try:
+        return recorded_facts(entry, ties.trees.read(entry.digest)).digest
+    except LinealError:
+        return None
+
+
+def _notes(read: UrlRead, kind: str, digest: Digest | None) -> Iterator[str]:
+    if digest is None and kind == "folder":
         yield "a folder of the version"
     if read.through:
         yield f"through the mount at {read.through}"

@@ -49,14 +49,16 @@ class SourceFacts:
 
     @property
     def digest(self) -> Digest | None:
-        """The typed digest that stands for the bytes: their MD5, else the source's own mark for them.
+        """The typed digest that stands for the bytes: their MD5, else the source's own mark for them, else one made of time and size.
 
-        >>> SourceFacts(etag="9b2c-41", size=4).digest
-        'etag:9b2c-41'
+        >>> SourceFacts(etag="9b2c-41", size=4).digest, SourceFacts(modified=1_700_000_000_000_000, size=65).digest
+        ('etag:9b2c-41', 'etag:6553f100-41')
         """
         if self.md5:
             return Digest(f"md5:{self.md5}")
-        return Digest(f"etag:{self.etag}") if self.etag else None
+        if self.etag:
+            return Digest(f"etag:{self.etag}")
+        return None if self.modified is None else Digest(f"etag:{self.modified // _SECOND:x}-{self.size or 0:x}")
 
     def agrees(self, other: SourceFacts) -> bool | None:
         """Whether two sightings are of the same bytes, by the strongest mark that both have; None where they have none in common.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lineal.errors import InvalidInput, InvalidState, NotFound
 from lineal.records import journal
+from lineal.records.address import is_address, parse_address
 from lineal.workspace.interface import Recorder, RunRequest, silent
 
 if TYPE_CHECKING:
@@ -178,6 +179,8 @@ class LocalRuns:
         """A file of a tracked version, from its source. Raises Conflict kind ``source-changed`` where it is read."""
         view = self._datasets().view(f"data:{use.dataset}")
         inner = "" if view.version.single_file else use.path.removeprefix(view.version.path).lstrip("/")
+        if is_address(use.path):
+            inner = os.fsdecode(parse_address(use.path).path)
         return self._datasets().open(f"data:{use.dataset}", inner)
 
     def _id(self, reference: str) -> str:
