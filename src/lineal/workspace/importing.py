@@ -47,6 +47,11 @@ class Snapshot:
     schema: Mapping[str, Any]
     index: CopyIndex | None = None
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a version of it says."""
+        return {"digest": self.root, "files": self.files, "size": self.size, "md5": self.md5, "schema": self.schema}
+
 
 def checked_name(given: str, path: bytes) -> str:
     """A dataset's name: the given one, or one made from the path.

@@ -64,6 +64,15 @@ def known_tip(site: Site, name: str, branch: str) -> Digest:
     return found
 
 
+def head_to_add_to(site: Site, name: str, branch: str) -> Digest | None:
+    """The commit that the next version of a branch stands on; None for the first of a dataset.
+
+    Raises:
+        NotFound: kind ``unknown-branch``: only the main line begins with a version.
+    """
+    return site.store.ref(line_ref(name, MAIN)) if branch == MAIN else known_tip(site, name, branch)
+
+
 def tips(site: Site, name: str) -> dict[str, Digest]:
     """The newest commit of each line: the main one first, then branches by name."""
     main = site.store.ref(MAIN_LINES + name)

@@ -96,19 +96,13 @@ def combine(site: Site, base: Side, ours: DatasetVersion, theirs: Side, *, singl
     else:
         mine, yours = pairs(store, base, Side(root=ours.digest)), pairs(store, base, theirs)
         merge = merge_trees(mine, yours, trees=(_StoredTree(store, ours.digest), _StoredTree(store, theirs.root)), label=label, keep=keep)
-    if keep == BOTH and (single or ours.tracked) and merge.conflicts:
-        _refuse_both(ours, merge.conflicts[0].path)
+    if keep == BOTH and single and merge.conflicts:
+        raise Conflict(
+            f"both sides changed {text_of(merge.conflicts[0].path)}, and {ours.name} is that one file",
+            kind="merge-conflict",
+            hint="Take one of them with --keep ours or --keep theirs; the other stays a version of its own.",
+        )
     return merge
-
-
-def _refuse_both(ours: DatasetVersion, path: bytes) -> None:
-    """There is no second name where a dataset is one file, nor where its files are those of a source elsewhere."""
-    why = "only tracks files that lie elsewhere" if ours.tracked else "is that one file"
-    raise Conflict(
-        f"both sides changed {text_of(path)}, and {ours.name} {why}",
-        kind="merge-conflict",
-        hint="Take one of them with --keep ours or --keep theirs; the other stays a version of its own.",
-    )
 
 
 def _combine_files(store: Repository, base: Side, ours: DatasetVersion, theirs: Side, *, label: str, keep: str) -> Merge:

@@ -17,24 +17,27 @@ from lineal.records.digest import Digest
 from lineal.records.garbage import Collection
 from lineal.records.location import Location
 from lineal.records.redaction import Redactor
+<<<<<<< HEAD
 from lineal.records.standing_in import stand_in
 from lineal.store.checkout import check_out, check_out_file
+=======
+>>>>>>> ef02947 (Give checkouts and the last steps of a version rooms of their own, and keep both sides of tracked files)
 from lineal.store.copyindex import forget_indexes, load_index, save_index
 from lineal.store.statindex import StatIndex
 from lineal.workspace import importing
+from lineal.workspace.checkouts import check_out_elsewhere, check_out_in_place, line_named
+from lineal.workspace.committing import commit_version, version_at
 from lineal.workspace.comparing import version_diff
 from lineal.workspace.facts import text_of
-from lineal.workspace.heads import Head, head_of, set_head
+from lineal.workspace.heads import head_of
 from lineal.workspace.interface import Progress, silent
-from lineal.workspace.lines import known_tip, line_ref, tip
+from lineal.workspace.lines import head_to_add_to, tip
 from lineal.workspace.site import Site, storing
 from lineal.workspace.viewing import LocalView
 from lineal.workspace.workingcopies import place_of, standings, status_of
 
 if TYPE_CHECKING:
     from lineal.records.mount import Mount
-
-_ATTEMPTS = 20
 
 
 class LocalDatasets:
@@ -57,12 +60,12 @@ class LocalDatasets:
     ) -> DatasetVersion:
         """Stores a folder or file as the next version of a dataset; what has not changed is no new version.
 
-        It goes on the branch that is given, which the working copy is on from then on; else on the one that it is on.
-
-        Nothing half done is left: until the last step, the ref's, the version does not exist, and after it, it always gets its row.
+        It goes on the branch that is given, which the working copy is on from then on; else on the one that it is on. Nothing half done is left:
+        until the last step, the ref's, the version does not exist, and after it, it always gets its row.
 
         Raises:
-            NotFound: kind ``unknown-path``, ``file-vanished`` or ``unknown-branch``; InvalidInput: kind ``bad-name``, ``bad-path``, ``not-a-file`` or ``link-loop``.
+            NotFound: kind ``unknown-path``, ``file-vanished`` or ``unknown-branch``.
+            InvalidInput: kind ``bad-name``, ``bad-path``, ``not-a-file`` or ``link-loop``.
             Conflict: kind ``file-changed`` if a file changed while it was read; kind ``name-taken`` if the name made from the path is another
                 folder's dataset.
             PermissionDenied: kind ``file-unreadable``.
@@ -74,28 +77,24 @@ class LocalDatasets:
         chosen = importing.checked_name(name or self._name_at(location), full)
         self._refuse_other_place(chosen, location, given=name)
         line = branch or head_of(self._site, chosen).branch
-        head = self._site.store.ref(line_ref(chosen, line)) if line == MAIN else known_tip(self._site, chosen, line)
+        head = head_to_add_to(self._site, chosen, line)
         stored_before = self._site.store.written_bytes
-        taken = self._taken(self._version_of(chosen, head), full, md5=md5, progress=progress)
+        taken = self._taken(version_at(self._site, chosen, head), full, md5=md5, progress=progress)
         version = DatasetVersion(
             name=chosen,
             number=0,
             commit=Digest(""),
-            digest=taken.root,
             path=rows.shown_path(location),
             root=location.root,
             single_file=not os.path.isdir(full),
-            files=taken.files,
-            size=taken.size,
             stored_bytes=self._site.store.written_bytes - stored_before,
             message=message,
             author=self._site.actor,
             source=Redactor().text(source),
-            md5=taken.md5,
-            schema=taken.schema,
             branch=line,
+            **taken.facts,
         )
-        added = self._commit(version, location)
+        added = commit_version(self._site, version, location)
         if taken.index is not None:
             save_index(self._site.layout.copies, full, taken.index)
         return added
@@ -123,10 +122,10 @@ class LocalDatasets:
         chosen = fixed_points.name_of(place, name or self._name_at(location))
         self._refuse_other_place(chosen, location, given=name)
         line = branch or head_of(self._site, chosen).branch
-        head = self._site.store.ref(line_ref(chosen, line)) if line == MAIN else known_tip(self._site, chosen, line)
-        before = self._version_of(chosen, head)
+        head = head_to_add_to(self._site, chosen, line)
+        before = version_at(self._site, chosen, head)
         version = fixed_points.fixed_point(self._site, place, name=chosen, before=before, md5=md5, message=message, progress=progress)
-        return self._commit(replace(version, branch=line), location)
+        return commit_version(self._site, replace(version, branch=line), location)
 
     def list(self) -> Sequence[Dataset]:
         """Every dataset, by name."""
@@ -213,7 +212,7 @@ class LocalDatasets:
     def _placed(self, status: DatasetStatus, standing: Standing) -> DatasetStatus:
         """With the branch that the working copy is on, and what was in it last where that is not the branch's latest."""
         head = head_of(self._site, standing.name)
-        base = self._version_of(standing.name, head.commit) if head.commit not in {None, standing.commit} else None
+        base = version_at(self._site, standing.name, head.commit) if head.commit not in {None, standing.commit} else None
         return replace(status, branch=head.branch, base=base.reference if base else "")
 
     def _standings(self, name: str) -> Sequence[Standing]:
@@ -244,21 +243,10 @@ class LocalDatasets:
 
             return check_out_tracked(self._site, version, target, progress=progress)
         full = os.path.abspath(os.fsencode(target)) if target is not None else self._place(version)
+        versions = self.versions(version.name)
         if target is not None:
-            return self._check_out(version, full, target, progress)
-        return self._check_out_in_place(version, full, self._line_named(reference, version), progress)
-
-    def _check_out_in_place(self, version: DatasetVersion, full: bytes, line: str, progress: Progress) -> int:
-        """Brings the dataset's own folder up to date. Until it is, it is noted where it is going: what a checkout that died left is no change."""
-        before = head_of(self._site, version.name)
-        set_head(self._site, version.name, replace(before, going=version.commit))
-        try:
-            written = self._check_out(version, full, None, progress)
-        except LinealError:  # nothing was written
-            set_head(self._site, version.name, before)
-            raise
-        set_head(self._site, version.name, Head(branch=line, commit=version.commit))
-        return written
+            return check_out_elsewhere(self._site, version, full, versions, beside=tuple(self._places(version)), progress=progress)
+        return check_out_in_place(self._site, version, full, versions, line=line_named(self._site, reference), progress=progress)
 
     def working_copy_is(self, version: DatasetVersion) -> bool | None:
         """Whether the dataset's own folder or file holds just what a version does; None where there is none."""
@@ -267,18 +255,6 @@ class LocalDatasets:
             return None
         with importing.stat_index(self._site) as index:
             return status_of(self._site, standing, index).clean
-
-    def _check_out(self, version: DatasetVersion, full: bytes, target: Path | None, progress: Progress) -> int:
-        step = importing.throttled("writing", progress)
-        recorded = _Recorded(self._site, self.versions(version.name))
-        with importing.stat_index(self._site) as index:
-            if not version.single_file:
-                beside = () if target is None else tuple(self._places(version))
-                return check_out(self._site.store, version.digest, full, index=index, recorded=recorded, step=step, beside=beside)
-            entry = next(self._site.store.entries(version.digest, limit=1))
-            if target is not None and os.path.isdir(full):
-                full = os.path.join(full, entry.path)
-            return check_out_file(self._site.store, entry, full, index=index, recorded=recorded)
 
     def verify(self, reference: str = "", *, progress: Progress = silent) -> Sequence[VerifyReport]:
         """Rereads every content of a version (of every one, if none is given), and the working copy where its MD5 was recorded.
@@ -323,6 +299,7 @@ class LocalDatasets:
 
         return collect(self._site, grace=grace, progress=progress)
 
+<<<<<<< HEAD
     def _numbered(self, reference: str) -> DatasetVersion | None:
         """The version that a name with a number is, where that can be had without SQLAlchemy: most that is read is read by its number."""
         from lineal.ledger.standing import read_numbered
@@ -381,17 +358,12 @@ class LocalDatasets:
         says_more = (version.md5 and not latest.md5) or (version.source and version.source != latest.source)
         return latest if same and not says_more and latest.tracked == version.tracked else None
 
+=======
+>>>>>>> ef02947 (Give checkouts and the last steps of a version rooms of their own, and keep both sides of tracked files)
     def _current(self, name: str) -> DatasetVersion:
         """The latest version of the branch that the working copy is on."""
         line = head_of(self._site, name).branch
         return self.get(f"data:{name}" if line == MAIN else f"data:{name}@{line}")
-
-    def _line_named(self, reference: str, version: DatasetVersion) -> str:
-        """The branch that a reference names; the one that the working copy is on where it names a version."""
-        _name, at, which = reference.removeprefix("data:").partition("@")
-        if not at or which in {MAIN, "latest"}:
-            return MAIN
-        return which if tip(self._site, version.name, which) is not None else head_of(self._site, version.name).branch
 
     def _taken(self, latest: DatasetVersion | None, full: bytes, *, md5: bool, progress: Progress) -> importing.Snapshot:
         with importing.stat_index(self._site) as index:
@@ -486,15 +458,3 @@ class LocalDatasets:
 
 def _placeless(version: DatasetVersion) -> InvalidInput:
     return InvalidInput(f"{version.reference} has no place of its own", kind="bad-path", hint="Say where to: lineal data checkout REF DIR")
-
-
-class _Recorded:
-    """Whether an entry is in any version of a dataset at the same path; its executable bit does not matter."""
-
-    def __init__(self, site: Site, versions: Sequence[DatasetVersion]) -> None:
-        self._store = site.store
-        self._roots = {version.digest for version in versions}
-
-    def __call__(self, entry: TreeEntry) -> bool:
-        found = (self._store.entry(root, entry.path) for root in self._roots)
-        return any(other is not None and other.digest == entry.digest and (other.mode == "symlink") == (entry.mode == "symlink") for other in found)
