@@ -17,11 +17,7 @@ from lineal.records.digest import Digest
 from lineal.records.garbage import Collection
 from lineal.records.location import Location
 from lineal.records.redaction import Redactor
-<<<<<<< HEAD
 from lineal.records.standing_in import stand_in
-from lineal.store.checkout import check_out, check_out_file
-=======
->>>>>>> ef02947 (Give checkouts and the last steps of a version rooms of their own, and keep both sides of tracked files)
 from lineal.store.copyindex import forget_indexes, load_index, save_index
 from lineal.store.statindex import StatIndex
 from lineal.workspace import importing
@@ -299,7 +295,6 @@ class LocalDatasets:
 
         return collect(self._site, grace=grace, progress=progress)
 
-<<<<<<< HEAD
     def _numbered(self, reference: str) -> DatasetVersion | None:
         """The version that a name with a number is, where that can be had without SQLAlchemy: most that is read is read by its number."""
         from lineal.ledger.standing import read_numbered
@@ -307,59 +302,6 @@ class LocalDatasets:
         name, _at, number = stand_in(reference.removeprefix("data:"), self._site.stand_ins).partition("@")
         return read_numbered(self._site.ledger_url, self._site.project_id, name, int(number)) if number.isdecimal() else None
 
-    def _commit(self, version: DatasetVersion, location: Location) -> DatasetVersion:
-        """Crash order: everything is durable, then the commit, then the ref, then the rows; a row that is missing is made up for next time."""
-        from lineal.workspace import projection
-
-        store, ref = self._site.store, line_ref(version.name, version.branch)
-        for _attempt in range(_ATTEMPTS):
-            head = store.ref(ref)
-            projection.project(self._site, version.name, () if head is None else (head,))
-            same = self._unchanged(version, head)
-            if same is not None:
-                set_head(self._site, version.name, Head(branch=version.branch, commit=head))
-                return same
-            stamped = replace(version, created_at=self._site.clock(), parents=() if head is None else (head,))
-            meta = projection.commit_meta(stamped, location)
-            commit = store.commit(version.digest, parents=stamped.parents, meta=meta, schema=version.schema)
-            set_head(self._site, version.name, Head(branch=version.branch, commit=commit))  # before: an add that dies is repeated on its branch
-            try:
-                store.move_ref(ref, commit, expected=head)
-            except Conflict as error:
-                if error.kind != "ref-moved":
-                    raise
-                continue
-            projection.project(self._site, version.name, (commit,))
-            return self._of_commit(version.name, commit)
-        raise Conflict(f"{version.name} is being added by too many at once", kind="ref-moved", hint="Try again in a moment.")
-
-    def _of_commit(self, name: str, commit: Digest) -> DatasetVersion:
-        found = self._version_of(name, commit)
-        if found is None:
-            raise Integrity(
-                f"{name} has the commit {commit}, but the ledger has no row for it", kind="damaged-ledger", hint="Mend it with: lineal fsck"
-            )
-        return found
-
-    def _version_of(self, name: str, commit: Digest | None) -> DatasetVersion | None:
-        if commit is None:
-            return None
-        from lineal.ledger import datasets as rows
-
-        with self._site.ledger.read() as connection:
-            return rows.version_of_commit(connection, project_id=self._site.project_id, name=name, commit=commit)
-
-    def _unchanged(self, version: DatasetVersion, head: Digest | None) -> DatasetVersion | None:
-        """The latest version, if it is this one and says no less."""
-        latest = self._version_of(version.name, head)
-        if latest is None or latest.deleted_at is not None:
-            return None
-        same = (latest.digest, latest.path, latest.root, latest.single_file) == (version.digest, version.path, version.root, version.single_file)
-        says_more = (version.md5 and not latest.md5) or (version.source and version.source != latest.source)
-        return latest if same and not says_more and latest.tracked == version.tracked else None
-
-=======
->>>>>>> ef02947 (Give checkouts and the last steps of a version rooms of their own, and keep both sides of tracked files)
     def _current(self, name: str) -> DatasetVersion:
         """The latest version of the branch that the working copy is on."""
         line = head_of(self._site, name).branch
