@@ -250,9 +250,10 @@ class Marking:
         waiting = [(found.key, found.depth)]
         while waiting:
             key, depth = waiting.pop()
-            if key in self._pieces:
-                continue
-            self._pieces.add(key)
+            if depth < found.depth:  # a topmost piece is of one list only, and that is followed once
+                if key in self._pieces:
+                    continue
+                self._pieces.add(key)
             self._marks.add(prefixes_of(key))
             children = child_keys(self._objects.get(key)[1])
             if depth:
