@@ -26,7 +26,8 @@ EVERY_KEY = (0, 1 << 64)
 
 _WHOLE = 4 * 1024 * 1024
 _SHORT = 32 * 1024
-_OFTEN, _FEW = 500, 20_000
+_OFTEN, _FEW = 500, 1 << 16
+_BEGINNING = 6
 _SLAB = 16384 * RECORD.size
 
 Entry = tuple[bytes, bytes, bytes]
@@ -83,7 +84,7 @@ class Records:
         self._count = len(records) // RECORD.size
         self._keys = keys
         self._table: bytes | None = None
-        self._beginnings: frozenset[bytes] | None = None
+        self._places: dict[bytes, int] | None = None
         self._asked = 0
 
     @classmethod
@@ -125,7 +126,7 @@ class Records:
 
     def find(self, key: bytes) -> tuple[str, Place] | None:
         """The name of the pack that has the object, and its place there."""
-        record = self._record(key) if self._may_have(key) else None
+        record = self._known(key) if self._places is not None or self._is_asked_often() else self._record(key)
         if record is None:
             return None
         _key, pack, block, stored, start, length, kind = RECORD.unpack(record)
@@ -166,15 +167,21 @@ class Records:
         if isinstance(mapped, mmap.mmap):
             mapped.madvise(mmap.MADV_DONTNEED)
 
-    def _may_have(self, key: bytes) -> bool:
-        """Whether an object may be here: a writer asks often, and mostly in vain. How keys begin is only gathered where they are few."""
-        if self._beginnings is None:
-            self._asked += 1
-            if self._asked < _OFTEN or self._count > _FEW:
-                return True
-            records = bytes(self._records[0 : len(self._records)])
-            self._beginnings = frozenset(records[start : start + 5] for start in range(0, len(records), RECORD.size))
-        return key[:5] in self._beginnings
+    def _is_asked_often(self) -> bool:
+        """Whether it pays to know where all are: a writer asks for each chunk, and mostly in vain. Only where they are not many."""
+        self._asked += 1
+        if self._asked < _OFTEN or self._count > _FEW:
+            return False
+        records = bytes(self._records[0 : len(self._records)])
+        self._places = {records[start : start + _BEGINNING]: start for start in range(0, len(records), RECORD.size)}
+        return True
+
+    def _known(self, key: bytes) -> bytes | memoryview | None:
+        start = (self._places or {}).get(key[:_BEGINNING])
+        if start is None:
+            return None
+        record = self._records[start : start + RECORD.size]
+        return record if bytes(record[:32]) == key else self._record(key)  # two keys that begin alike
 
     def _record(self, key: bytes) -> bytes | memoryview | None:
         """A key's record. Keys are hashes, so its place is guessed from its value; a window that misses it is widened."""
