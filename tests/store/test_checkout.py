@@ -15,6 +15,7 @@ from lineal.store.checkout import check_out, check_out_file
 from lineal.store.repository import Repository
 from lineal.store.snapshot import look_up, scan, store_found
 from lineal.store.statindex import StatIndex
+from lineal.store.workingcopy import AsRecorded, paths_of, survey
 
 Made = tuple[Repository, StatIndex]
 
@@ -193,3 +194,45 @@ def test_a_missing_content_leaves_the_old_file_and_no_leftovers(made: Made, tmp_
         put(made, root, folder, old)
     assert [path.name for path in folder.iterdir()] == ["a"]
     assert (folder / "a").read_text() == "old"
+
+
+def test_many_files_in_many_folders_come_back_and_are_known_afterwards(made: Made, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "data", {f"{number % 7}/{number % 3}/{number}": str(number) for number in range(900)})
+    (folder / "0" / "link").symlink_to("../1")
+    (folder / "empty" / "inner").mkdir(parents=True)
+    root = version(made, folder)
+    steps: list[tuple[int, int]] = []
+    out = os.fsencode(tmp_path / "out")
+    check_out(made[0], root, out, index=made[1], recorded=lambda _entry: False, step=lambda done, total: steps.append((done, total)))
+    assert steps[-1] == (902, 902)
+    assert state(tmp_path / "out", made[1]) == list(made[0].entries(root))
+    known = made[1].copy_of(out)
+    assert known is not None
+    assert sorted(paths_of(known)) == [entry.path for entry in made[0].entries(root)]
+    read: list[bytes] = []
+    look = survey(out, known, lambda found: read.append(found.path) or look_up(made[1], found), AsRecorded())  # type: ignore[func-returns-value]
+    assert look.changes == {}
+    assert len(read) < 902, "what was written a while ago need not be read"
+
+
+def test_a_checkout_that_is_stopped_leaves_everything_as_it_was(made: Made, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "data", {f"{number % 5}/{number}": str(number) for number in range(1000)})
+    root = version(made, folder)
+
+    def stop(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_out(made[0], root, os.fsencode(tmp_path / "out"), index=made[1], recorded=lambda _entry: True, step=stop)
+    assert not (tmp_path / "out").exists()
+    assert made[1].copy_of(os.fsencode(tmp_path / "out")) is None
+
+
+def test_a_link_that_rules_hide_is_not_written_through_either(made: Made, tmp_path: Path) -> None:
+    root = version(made, fill(tmp_path / "data", {"sub/secret": "x"}))
+    outside, target = tmp_path / "outside", fill(tmp_path / "target", {".linealignore": "sub\n"})
+    outside.mkdir()
+    (target / "sub").symlink_to(outside)
+    with pytest.raises(Conflict, match="sub"):
+        put(made, root, target, root)
+    assert list(outside.iterdir()) == []

@@ -21,17 +21,14 @@ from lineal.store.difference import Pair, pairs_against, path_of
 from lineal.store.durable import rename, unlink
 from lineal.store.repository import Repository
 from lineal.store.snapshot import look_up
-from lineal.store.staging import staging
+from lineal.store.staging import Step, staging
 from lineal.store.statindex import StatIndex
-from lineal.store.status import Status
 from lineal.store.workingcopy import AsRecorded, Found, Survey, index_of, survey
 
 _MOST_NAMED = 10
 
 Recorded = Callable[[TreeEntry], bool]
 """Whether an entry can be had again: the same path with the same content is in some version."""
-
-Step = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
@@ -98,12 +95,10 @@ def check_out(
         plan.blocked += _hidden(plan, folder, index, recorded)
     refuse_blocked(plan.blocked, os.fsdecode(folder))
     copies = ((other, copy) for other in (folder, *beside) if (copy := index.copy_of(other)) is not None)
-    written: dict[bytes, Status] = {}
+    for entry in plan.write:
+        refuse_tracked(entry)
     with translated(folder), staging(folder, store, Donors(copies)) as place:
-        for done, entry in enumerate(plan.write):
-            refuse_tracked(entry)
-            written[entry.path] = place.write(entry)
-            step(done + 1, len(plan.write))
+        written = place.write(sorted(plan.write, key=lambda entry: entry.path), step)
         moved = time.time_ns()
         _remove(folder, plan.remove)
         place.move_into(folder)
