@@ -53,8 +53,10 @@ def only(run: Run) -> FileUse:
 def test_a_program_in_any_language_that_reads_through_a_mount_is_tied_to_the_version(workspace: Workspace, tmp_path: Path) -> None:
     place = tmp_path / "flights"
     workspace.datasets.mount("flights@1", place)
-    run = execute(workspace, "cat", str(place / "train.csv"), str(place / "latest"))
-    use = only(run)
+    run = execute(workspace, "sh", "-c", f"cat {place}/train.csv {place}/latest; env -i cat {place}/other.csv")
+    (other,) = [use for use in run.inputs if use.path.endswith("other.csv")]
+    assert other.dataset == "flights@1"
+    (use,) = [use for use in run.inputs if use != other]
     entry = workspace.datasets.view("flights@1").entry(b"train.csv")
     assert entry is not None
     assert (use.path, use.root, use.dataset, use.digest) == ("lineal://flights@1/train.csv", "url", "flights@1", entry.digest)

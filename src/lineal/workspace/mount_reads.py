@@ -33,6 +33,8 @@ PROCESSES = Path("/proc")
 
 _RUN = re.compile(rb"(?:\A|\0)" + RUN_VARIABLE.encode() + rb"=([0-9a-f]{32})(?:\0|\Z)")
 _REMEMBERED_RUNS = 16
+_REMEMBERED_PROCESSES = 4096
+_MOST_ANCESTORS = 32
 _FRESH_SECONDS = 1.0
 
 
@@ -69,19 +71,37 @@ class MountReads:
             self._noted.popitem(last=False)
 
     def _run_of(self, pid: int) -> str:
-        """The run that a process is part of: by the environment that it was started with."""
+        """The run that a process is part of: by the environment that it, or else whoever started it, was started with."""
         until, run = self._runs.get(pid, (0.0, ""))
         if time.monotonic() < until:
             return run
-        try:
-            found = _RUN.search((PROCESSES / str(pid) / "environ").read_bytes())
-        except OSError:
-            found = None
-        run = found[1].decode() if found is not None and (self._journals / found[1].decode()).is_dir() else ""
-        if len(self._runs) > 4096:
+        run = next(filter(None, map(_named_run, _with_ancestors(pid))), "")
+        run = run if run and (self._journals / run).is_dir() else ""
+        if len(self._runs) > _REMEMBERED_PROCESSES:
             self._runs.clear()
         self._runs[pid] = (time.monotonic() + _FRESH_SECONDS, run)
         return run
+
+
+def _named_run(pid: int) -> str:
+    try:
+        found = _RUN.search((PROCESSES / str(pid) / "environ").read_bytes())
+    except OSError:
+        return ""
+    return found[1].decode() if found is not None else ""
+
+
+def _with_ancestors(pid: int) -> Iterator[int]:
+    """A process, what started it, and so on: a program may start others with an emptied environment."""
+    for _ in range(_MOST_ANCESTORS):
+        if pid <= 1:
+            return
+        yield pid
+        try:
+            facts = (PROCESSES / str(pid) / "stat").read_bytes()
+        except OSError:
+            return
+        pid = int(facts.rpartition(b")")[2].split()[1])  # Source: proc_pid_stat(5); the name before may hold anything
 
 
 def take_mounted(site: Site, folder: Path, seen: Sightings) -> list[dict[str, Any]]:
