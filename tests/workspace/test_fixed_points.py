@@ -394,7 +394,7 @@ def test_branches_and_reverts_work_on_fixed_points(workspace: Workspace, folder:
     assert (back.digest, back.tracked) == (first.digest, first.tracked)
 
 
-def test_a_merge_of_fixed_points_takes_the_side_that_is_asked_for_and_both_stay_to_be_had(workspace: Workspace, moto: ObjectServer) -> None:
+def test_a_merge_keeps_both_sides_of_a_tracked_file_and_both_can_be_had(workspace: Workspace, moto: ObjectServer) -> None:
     client = boto3.client("s3", endpoint_url=moto.endpoint, aws_access_key_id=moto.key, aws_secret_access_key=moto.secret, region_name="us-east-1")
     client.create_bucket(Bucket="merge-track")
     client.put_bucket_versioning(Bucket="merge-track", VersioningConfiguration={"Status": "Enabled"})
@@ -405,14 +405,15 @@ def test_a_merge_of_fixed_points_takes_the_side_that_is_asked_for_and_both_stay_
         workspace.datasets.track(address, branch=branch)
         if not branch:
             workspace.branches.create("data", "next")
-    with pytest.raises(Conflict, match=r"both sides changed a\.csv"):
-        workspace.branches.merge("data", "next", into="main")
-    workspace.branches.merge("data", "next", into="main", keep="theirs")
+    report = workspace.branches.merge("data", "next", into="main")
+    assert len(report.conflicts) >= 1
+    version = workspace.datasets.get("data")
     found = {}
-    for version in workspace.datasets.versions("data"):
-        with workspace.datasets.open(f"data:{version.reference}", "a.csv") as file:
-            found[version.reference] = file.read()
-    assert found == {"data@1": b"first", "data@2": b"theirs", "data@3": b"ours", "data@4": b"theirs"}
+    for entry in workspace.datasets.entries("data"):
+        with workspace.datasets.open(f"data:{version.reference}", entry.path.decode()) as file:
+            found[entry.path.decode()] = file.read()
+    assert {b"ours", b"theirs"} <= set(found.values()), found
+    assert changes(workspace, "data") == {}
 
 
 def test_the_page_of_a_version_says_where_it_lies_and_whether_it_can_be_had_again(workspace: Workspace, folder: Path) -> None:
