@@ -296,6 +296,29 @@ def test_where_nothing_can_be_mounted_the_reason_and_the_next_step_are_told(
     assert not (tmp_path / "place").exists()
 
 
+def test_a_damaged_store_fails_the_reads_that_need_it_and_says_so_in_the_log(project: Path, tmp_path: Path) -> None:
+    assert project.is_dir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/sound.txt").write_text("sound")
+    (tmp_path / "data/large.bin").write_bytes(os.urandom(1_000_000))
+    with closing(create_workspace(tmp_path, name="damaged")) as workspace:
+        workspace.datasets.add(tmp_path / "data", name="d")
+        pack = max((tmp_path / ".lineal/store/packs").rglob("*.pack"), key=lambda path: path.stat().st_size)
+        damaged = bytearray(pack.read_bytes())
+        damaged[len(damaged) // 2] ^= 0x40
+        pack.chmod(0o644)
+        pack.write_bytes(damaged)
+        found = workspace.datasets.mount("d@1", tmp_path / "place")
+        try:
+            with pytest.raises(OSError, match="Input/output") as failed:
+                (tmp_path / "place/large.bin").read_bytes()
+            assert failed.value.errno == errno.EIO
+            assert (tmp_path / "place/sound.txt").read_text() == "sound"
+        finally:
+            workspace.datasets.unmount(tmp_path / "place", force=True)
+        assert "damaged" in (tmp_path / f".lineal/mounts/{found.id}.log").read_text()
+
+
 def test_commands_mount_list_and_unmount(project: Path, tmp_path: Path) -> None:
     def command(*words: str) -> str:
         done = subprocess.run([sys.executable, "-m", "lineal.main", "data", *words], cwd=project, capture_output=True, text=True, check=True)
