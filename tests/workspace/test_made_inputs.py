@@ -63,24 +63,27 @@ def play(workspace: Workspace, code: str) -> Run:
     return workspace.runs.get(workspace.runs.search().runs[0].id)
 
 
-def queried(workspace: Workspace, connection: str = "sqlite3", more: str = "") -> Run:
-    mark, params = (":low", "{'low': 1}") if connection in NAMED else ("?", "[1]")
-    return play(workspace, QUERY.format(connect=CONNECT[connection], mark=mark, params=params, more=more))
+def queried(workspace: Workspace, more: str = "") -> Run:
+    return play(workspace, QUERY.format(connect=CONNECT["sqlite3"], mark="?", params="[1]", more=more))
 
 
 def test_the_same_answer_is_the_same_content_whatever_driver_asked(workspace: Workspace) -> None:
-    digests = set()
-    for connection in CONNECT:
-        run = queried(workspace, connection)
-        (use,) = [use for use in run.inputs if use.path == "queries/orders.csv"]
+    lines = ["import lineal", "with lineal.run('train') as run:"]
+    for name, connect in CONNECT.items():
+        mark, params = (":low", "{'low': 1}") if name in NAMED else ("?", "[1]")
+        statement = f"SELECT id, price, place FROM orders WHERE price > {mark} ORDER BY id"
+        lines += [f"    {connect}", f"    assert len(run.query({name!r}, {statement!r}, connection, params={params})) == 2"]
+    run = play(workspace, "\n".join(lines))
+    uses = {use.facts["query"]["name"]: use for use in run.inputs if use.facts.get("query")}
+    assert set(uses) == set(CONNECT)
+    for name, use in uses.items():
         facts = use.facts["query"]
-        assert (facts["name"], facts["rows"], facts["columns"]) == ("orders", 2, [["id", "int"], ["price", "float"], ["place", "str"]])
-        assert (facts["params"], use.restorable) == ({"low": 1} if connection in NAMED else [1], True)
+        assert (facts["rows"], facts["columns"]) == (2, [["id", "int"], ["price", "float"], ["place", "str"]])
+        assert (facts["params"], use.restorable) == ({"low": 1} if name in NAMED else [1], True)
         assert facts["source"].startswith(("sqlite:///", "duckdb:///")), facts
         assert facts["took"] > 0
-        digests.add(use.digest)
-    assert len(digests) == 1
-    assert workspace.runs.artifact(f"run:{run.id}", "queries/orders.csv").read() == b'"id","price","place"\n2,1.5,\n3,2.5,"Rome"\n'
+    assert len({use.digest for use in uses.values()}) == 1
+    assert workspace.runs.artifact(f"run:{run.id}", "queries/duckdb.csv").read() == b'"id","price","place"\n2,1.5,\n3,2.5,"Rome"\n'
 
 
 def test_a_changed_answer_shows_in_a_comparison_and_an_equal_one_is_the_same_occurrence(workspace: Workspace) -> None:
