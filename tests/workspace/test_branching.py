@@ -496,3 +496,20 @@ def test_a_checkout_that_died_is_finished_before_a_merge_and_never_taken_for_cha
     assert branches.merge("data", "cleaning").version == "data@4"
     assert there(data)["c.txt"] == "ours"
     assert head_of(site, "data") == Head(commit=datasets.get("data@4").commit)
+
+
+def test_a_working_copy_that_cannot_follow_is_left_alone_and_that_is_said(
+    site: Site, datasets: LocalDatasets, branches: LocalBranches, data: Path
+) -> None:
+    diverged(datasets, branches, data, ours={"c_txt": "ours"}, theirs={"x_txt": "theirs"})
+    (data / ".linealignore").write_text("x.txt\n")
+    datasets.add(data)
+    (data / "x.txt").write_text("ignored, and in no version")
+    done = branches.merge("data", "cleaning")
+    assert (done.version, done.written) == ("data@5", 0)
+    assert "x.txt" in done.left_behind
+    assert (data / "x.txt").read_text() == "ignored, and in no version"
+    assert (datasets.get("data").reference, head_of(site, "data").going) == ("data@5", None)
+    (data / "x.txt").unlink()
+    assert branches.merge("data", "cleaning").written == 1
+    assert there(data)["x.txt"] == "theirs"

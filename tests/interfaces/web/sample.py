@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from lineal.errors import Conflict, InvalidInput, InvalidState, NotFound, PermissionDenied
 from lineal.records.branching import Branch, MergeReport, RemoteTip
 from lineal.records.comparison import Comparison, compare_runs
-from lineal.records.dataset import Dataset, DatasetVersion, PathChange, PathConflict, TreeEntry, VersionDiff
+from lineal.records.dataset import Dataset, DatasetVersion, PathChange, PathConflict, TreeEntry, VerifyReport, VersionDiff
 from lineal.records.deletion import DeletionPlan, plan_deletion
 from lineal.records.deployment import Deployment, DeploymentStatus, Prediction, TruthReceipt
 from lineal.records.digest import Digest
@@ -444,6 +444,10 @@ class SampleDatasets:
         paths = sorted([*(f"{year}.csv".encode() for year in range(2025 - version.files, 2025)), b"odd \xff name\n.csv"])
         chosen = [path for path in paths if path.startswith(prefix.encode()) and path > after.encode("utf-8", "surrogateescape")]
         return [TreeEntry(path=path, mode="file", size=3_400_000, digest=digest_of(repr(path))) for path in chosen[:limit]]
+
+    def verify_sample(self, reference: str, *, share: float, seed: int) -> Sequence[VerifyReport]:
+        version = self.get(reference)
+        return (VerifyReport(subject=f"data:{version.reference}", objects=max(1, round(version.files * share)), bytes=seed),)
 
     def view(self, reference: str) -> SampleDatasets:
         self.get(reference)

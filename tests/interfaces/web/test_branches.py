@@ -87,6 +87,12 @@ def test_a_revert_is_previewed_and_done(client: Any) -> None:
     assert client.get(f"{API}/birds@main").json()["number"] == 5
 
 
+def test_a_share_of_a_version_is_read_back(client: Any) -> None:
+    found = client.get(f"{API}/birds@1/verify?percent=100&seed=7").json()
+    assert (found["seed"], found["reports"][0]["damaged"]) == (7, [])
+    assert client.get(f"{API}/birds@1/verify?percent=0").json()["kind"] == "bad-parameter"
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "kind"),
     [

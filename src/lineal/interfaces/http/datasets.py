@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, BinaryIO
 
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.table import NUMBER, SWITCH, TEXT, Endpoint, Schema, parameter, required
 
 MOST_ENTRIES = 10_000
+_SAMPLED = 5
 _KEEP = ("both", "ours", "theirs")
 KEPT: Schema = {"type": "string", "enum": list(_KEEP)}
 
@@ -96,6 +98,14 @@ def revert_version(call: Call) -> Any:
     if call.optional_switch("only"):
         return call.workspace.branches.undo(reference, branch=branch, keep=call.optional_field("keep") or _KEEP[0], message=message)
     return call.workspace.branches.revert(reference, branch=branch, message=message)
+
+
+def verify_sample(call: Call) -> Any:
+    """Reads a random share of a version's contents back, and says how sure that makes one."""
+    share = call.number("percent", _SAMPLED, least=1, most=100) / 100
+    seed = call.optional_number("seed")
+    chosen = secrets.randbits(32) if seed is None else seed
+    return {"seed": chosen, "reports": call.workspace.datasets.verify_sample(call.path["reference"], share=share, seed=chosen)}
 
 
 ENDPOINTS = (
@@ -189,5 +199,16 @@ ENDPOINTS = (
         handler=revert_version,
         group="datasets",
         body={"only": SWITCH, "branch": TEXT, "keep": KEPT, "message": TEXT},
+    ),
+    Endpoint(
+        method="GET",
+        path="/datasets/{reference}/verify",
+        summary="Read a random share of a version back",
+        handler=verify_sample,
+        group="datasets",
+        query=(
+            parameter("percent", "how much of it, 1 to 100; 5 unless given", NUMBER),
+            parameter("seed", "chooses what is read; a fresh one unless given", NUMBER),
+        ),
     ),
 )
