@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from lineal.records.dataset import TreeEntry
 from lineal.store.objects import Objects
 from lineal.store.repository import Repository
 from lineal.store.view import TreeView
+
+_BYTES = random.Random(3).randbytes(1_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +119,27 @@ def test_a_range_reads_the_chunks_it_lies_in_and_no_others(store: Repository, mo
     monkeypatch.setattr(Objects, "get", counted)
     assert view.read(big, 1_500_000, 1_500_100) == data[1_500_000:1_500_100]
     assert len(keys) <= 5
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from(["seek", "read", "at", "all"]), st.integers(0, 1_100_000), st.integers(0, 300_000)), max_size=12))
+def test_ranges_in_any_order_are_those_of_the_bytes(store: Repository, steps: list[tuple[str, int, int]]) -> None:
+    data = _BYTES
+    view = viewed(store, {b"big": data})
+    entry = view.entry(b"big")
+    assert entry is not None
+    reader, place = store.content_reader(entry.digest), 0
+    for deed, start, size in steps:
+        if deed == "seek":
+            place = reader.seek(start)
+        elif deed == "read":
+            found = reader.read(size) or b""
+            assert data[place:].startswith(found)
+            assert found or not size or place >= len(data)
+            place += len(found)
+        elif deed == "at":
+            assert reader.read_at(start, start + size) == data[start : start + size] == view.read(entry, start, start + size)
+            place = reader.tell()
+        else:
+            assert reader.readall() == data[place:]
+            place = max(place, len(data))
