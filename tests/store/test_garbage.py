@@ -17,10 +17,10 @@ from lineal.errors import Conflict, Integrity, InvalidState
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest, raw_hash
 from lineal.records.garbage import Collection
-from lineal.store import garbage, keeping
+from lineal.store import keeping
 from lineal.store.backends.folder import FolderBackend
 from lineal.store.repository import Repository
-from lineal.store.survey import Roots
+from lineal.store.survey import COLLECTING, Roots
 
 PROJECT, OTHER = "a" * 32, "b" * 32
 DAY = 86_400.0
@@ -258,7 +258,7 @@ def test_another_project_of_the_same_store_loses_nothing(store: Repository, othe
 
 def test_two_collections_do_not_run_at_once(store: Repository, path: Path, tmp_path: Path) -> None:
     backend = FolderBackend(path)
-    note = json.dumps({"what": garbage.COLLECTING, "process": 7}).encode()
+    note = json.dumps({"what": COLLECTING, "process": 7}).encode()
     with backend.hold(lambda: note), pytest.raises(Conflict, match="process 7") as caught:
         collect(store, tmp_path)
     assert caught.value.kind == "gc-running"
