@@ -23,6 +23,7 @@ from lineal.store.repository import Repository
 from lineal.store.snapshot import look_up
 from lineal.store.staging import Step, staging
 from lineal.store.statindex import StatIndex
+from lineal.store.tree import is_confined
 from lineal.store.workingcopy import AsRecorded, Found, Survey, index_of, survey
 
 _MOST_NAMED = 10
@@ -88,9 +89,11 @@ def check_out(
 
     Raises:
         Conflict: kind ``would-overwrite``, naming what is recorded nowhere and in the way; nothing is changed then.
+        Integrity: kind ``unsafe-tree``, if the tree would have something written outside of the folder.
     """
     before = _Before.of(store, root, folder, index)
     plan = plan_checkout(before.pairs, recorded)
+    refuse_escapes(plan.write)
     if not before.empty:
         plan.blocked += _hidden(plan, folder, index, recorded)
     refuse_blocked(plan.blocked, os.fsdecode(folder))
@@ -151,6 +154,7 @@ def _hidden(plan: Plan, folder: bytes, index: StatIndex, recorded: Recorded) -> 
 
 def check_out_file(store: Repository, entry: TreeEntry, target: bytes, *, index: StatIndex, recorded: Recorded) -> int:
     """Makes one file what the entry says; raises as `check_out` does."""
+    refuse_escapes([entry])
     now = _entry_at(index, target, entry.path)
     if now == entry:
         return 0
@@ -158,6 +162,20 @@ def check_out_file(store: Repository, entry: TreeEntry, target: bytes, *, index:
         refuse_blocked([entry.path], os.fsdecode(os.path.dirname(target)))
     write_entry(store, entry, target)
     return 1
+
+
+def refuse_escapes(entries: Sequence[TreeEntry]) -> None:
+    """Raises Integrity kind ``unsafe-tree`` if a path leads out of its folder, by itself or through a link: no tree that Lineal built has such a one."""
+    paths = {entry.path for entry in entries if entry.mode != "folder"}
+    folders = {entry.path.rpartition(b"/")[0] for entry in entries}
+    folders |= {parent for folder in folders for parent in _parents(folder)}
+    bad = next((entry.path for entry in entries if not is_confined(entry.path)), None) or next(iter(folders & paths), None)
+    if bad is not None:
+        raise Integrity(
+            f"the tree leads out of its folder at {os.fsdecode(bad)}; nothing was written",
+            kind="unsafe-tree",
+            hint="Whoever made it means no good, or it is damaged: do not use the store that it came from.",
+        )
 
 
 def refuse_blocked(blocked: Sequence[bytes], where: str) -> None:

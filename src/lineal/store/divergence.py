@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from lineal.errors import Integrity
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest, raw_hash
 from lineal.store import content
@@ -12,6 +14,7 @@ from lineal.store.commits import Commit, decode_commit
 from lineal.store.nodes import Item, Link, decode_node, item_key
 from lineal.store.objects import Objects
 from lineal.store.packs import CHUNK, LIST
+from lineal.store.tree import is_confined
 
 Wanted = Callable[[bytes], bool]
 """Whether the content at a path shall travel, too."""
@@ -75,7 +78,14 @@ def needs_of(objects: Objects, commit: tuple[Digest, Commit], bases: Sequence[by
     for item, before in _walk(objects, bases[0] if bases else None, root):
         if isinstance(item, Structure):
             yield item
-        elif wanted(item.path) and not any(_has(objects, base, item) for base in bases[1:]):
+            continue
+        if not is_confined(item.path):
+            raise Integrity(
+                f"{identity} has the path {os.fsdecode(item.path)!r}, which leads out of its folder; it is not taken over",
+                kind="unsafe-tree",
+                hint="Whoever made it means no good, or it is damaged: do not use the store that it came from.",
+            )
+        if wanted(item.path) and not any(_has(objects, base, item) for base in bases[1:]):
             yield Content(raw_hash(item.digest), 0 if item.mode == "tracked" else item.size, before)
 
 

@@ -355,8 +355,13 @@ def _summary(items: Iterable[Item], node: bytes, level: int) -> Link:
     return Link(item_key(held[-1]) if held else b"", node, level, files, sum(item.size for item in held))
 
 
+def is_confined(path: bytes) -> bool:
+    """Whether a path stays in the folder that it is relative to, if no link on its way leads out."""
+    return b"\0" not in path and not _WRONG_PART(b"/%b/" % path)
+
+
 def _check(entry: TreeEntry) -> None:
-    if b"\0" in entry.path or _WRONG_PART(b"/%b/" % entry.path):
+    if not is_confined(entry.path):
         raise InvalidInput(f"{entry.path!r} cannot be a path in a tree", kind="bad-tree-entry", hint="Paths are relative, without . and .. parts.")
     if entry.mode not in MODES:
         raise InvalidInput(f"{entry.mode!r} is not a mode", kind="bad-tree-entry", hint=f"Modes are {', '.join(MODES)}.")

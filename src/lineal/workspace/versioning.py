@@ -15,7 +15,7 @@ from lineal.records.address import clean_path
 from lineal.records.dataset import MAIN, Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
 from lineal.records.digest import Digest
 from lineal.records.garbage import Collection
-from lineal.records.location import Location
+from lineal.records.location import PROJECT, Location
 from lineal.records.redaction import Redactor
 from lineal.records.standing_in import stand_in
 from lineal.store.copyindex import forget_indexes, load_index, save_index
@@ -34,6 +34,9 @@ from lineal.workspace.workingcopies import place_of, standings, status_of
 
 if TYPE_CHECKING:
     from lineal.records.mount import Mount
+
+_NO_DATA = frozenset({b".git", b".lineal"})
+"""Folders in which programs look for what to run."""
 
 
 class LocalDatasets:
@@ -232,13 +235,15 @@ class LocalDatasets:
 
         Raises:
             Conflict: kind ``would-overwrite``, naming what is recorded in no version; nothing is changed then.
+            InvalidInput: kind ``untrusted-place``, if the dataset's own folder is one that only its commit names.
+            Integrity: kind ``unsafe-tree``.
         """
         version = self.get(reference)
         if version.tracked:
             from lineal.workspace.fetching import check_out_tracked
 
             return check_out_tracked(self._site, version, target, progress=progress)
-        full = os.path.abspath(os.fsencode(target)) if target is not None else self._place(version)
+        full = os.path.abspath(os.fsencode(target)) if target is not None else self._trusted_place(version)
         versions = self.versions(version.name)
         if target is not None:
             return check_out_elsewhere(self._site, version, full, versions, beside=tuple(self._places(version)), progress=progress)
@@ -350,6 +355,23 @@ class LocalDatasets:
 
     def _place(self, version: DatasetVersion) -> bytes:
         return place_of(self._site, self._standing(version).location)
+
+    def _trusted_place(self, version: DatasetVersion) -> bytes:
+        """A dataset's own place. A commit from elsewhere must not choose one outside of the project: there, this machine must know it already."""
+        from lineal.store.tree import is_confined
+
+        location, full = self._standing(version).location, self._place(version)
+        confined = not location.path or is_confined(location.path)
+        if location.root == PROJECT and confined and not _NO_DATA & set(location.path.split(b"/")):
+            return full
+        with importing.stat_index(self._site) as index:
+            if index.copy_of(full) is not None or (version.single_file and os.path.isfile(full)):
+                return full
+        raise InvalidInput(
+            f"{version.reference} says that it lies at {os.fsdecode(full)}, where it never was on this machine",
+            kind="untrusted-place",
+            hint=f"Say where to: lineal data checkout {version.reference} DIR",
+        )
 
     def _places(self, version: DatasetVersion) -> Iterator[bytes]:
         with suppress(InvalidInput):
