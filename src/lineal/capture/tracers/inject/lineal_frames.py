@@ -1,4 +1,4 @@
-"""Journal entries as bytes, for the hook: the little of MessagePack that it needs. docs/design/formats.md, "Journal"."""
+"""What the hook writes into journals: entries as bytes, by the little of MessagePack that it needs, and who this process is."""
 
 from __future__ import annotations
 
@@ -33,3 +33,29 @@ def pack(value: Any) -> bytes:
     if isinstance(value, dict):
         return b"\xdf" + len(value).to_bytes(4, "big") + b"".join(pack(key) + pack(item) for key, item in value.items())
     return b"\xdd" + len(value).to_bytes(4, "big") + b"".join(pack(item) for item in value)
+
+
+def identity() -> dict[str, Any]:
+    """The facts that tell this process from any other; the same as `lineal.capture.identity` finds."""
+    facts = {"host": os.uname()[1], "machine": _line("/etc/machine-id"), "boot": _line("/proc/sys/kernel/random/boot_id")}
+    try:
+        facts["namespace"] = os.readlink("/proc/self/ns/pid")
+        facts["pid_started"] = _text("/proc/self/stat").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        facts["namespace"] = facts["pid_started"] = ""
+    return {**facts, "pid": os.getpid()}
+
+
+def _line(path: str) -> str:
+    try:
+        return _text(path).strip()
+    except OSError:
+        return ""
+
+
+def _text(path: str) -> str:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 4096).decode("ascii", "replace")
+    finally:
+        os.close(descriptor)

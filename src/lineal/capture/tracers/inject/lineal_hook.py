@@ -13,9 +13,9 @@ import sys
 import time
 
 if __package__:
-    from .lineal_frames import frame, pack
+    from .lineal_frames import frame, identity, pack
 else:
-    from lineal_frames import frame, pack  # type: ignore[import-not-found,no-redef]
+    from lineal_frames import frame, identity, pack  # type: ignore[import-not-found,no-redef]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing itself costs more to import than all of this
@@ -291,7 +291,7 @@ class Watcher:
         if self._interpreter:
             search = [folder for folder in sys.path if isinstance(folder, str) and folder]
             begin.update({"interpreter": self._interpreter, "python": sys.version.split()[0], "search": search})
-        begin.update(_identity())
+        begin.update(identity())
         os.write(self._descriptor, b"LNLF\x01\x01\x00\x00" + frame(pack(begin)))
 
     def _fresh(self) -> None:
@@ -461,32 +461,6 @@ def _mounted_versions() -> tuple[bytes, ...]:
     except OSError:
         return ()
     return tuple(line[1].replace(b"\\040", b" ") + b"/" for line in lines if len(line) > 2 and line[2] == b"fuse.lineal")
-
-
-def _identity() -> dict[str, Any]:
-    """The facts that tell this process from any other; the same as `lineal.capture.identity` finds."""
-    facts = {"host": os.uname()[1], "machine": _line("/etc/machine-id"), "boot": _line("/proc/sys/kernel/random/boot_id")}
-    try:
-        facts["namespace"] = os.readlink("/proc/self/ns/pid")
-        facts["pid_started"] = _text("/proc/self/stat").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        facts["namespace"] = facts["pid_started"] = ""
-    return {**facts, "pid": os.getpid()}
-
-
-def _line(path: str) -> str:
-    try:
-        return _text(path).strip()
-    except OSError:
-        return ""
-
-
-def _text(path: str) -> str:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return os.read(descriptor, 4096).decode("ascii", "replace")
-    finally:
-        os.close(descriptor)
 
 
 def _rank() -> int:
