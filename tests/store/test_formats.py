@@ -193,7 +193,7 @@ def write(folder: Path, project: str, number: int) -> dict[bytes, tuple[str, byt
     return files
 
 
-@pytest.mark.parametrize("versions", [1, 6])
+@pytest.mark.parametrize("versions", [1, 9])
 def test_a_dataset_version_is_read_without_lineal(tmp_path: Path, versions: int) -> None:
     project = "c" * 32
     written = [write(tmp_path / "store", project, number) for number in range(1, versions + 1)]
@@ -204,4 +204,4 @@ def test_a_dataset_version_is_read_without_lineal(tmp_path: Path, versions: int)
     assert [path for path, _mode, _data in found] == sorted(written[-1])
     assert {path: (mode, data) for path, mode, data in found} == written[-1]
     assert len(commit["parents"]) == (versions > 1)
-    assert bool(reader.head["segments"]) == (versions > 3)
+    assert bool(reader.head["segments"]) == (versions > 8)

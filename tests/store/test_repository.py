@@ -164,7 +164,7 @@ def test_what_another_process_wrote_is_seen(store: Repository, path: Path) -> No
 def test_lookups_do_not_grow_with_the_number_of_packs(store: Repository, path: Path) -> None:
     digests = [store.put_bytes(b"small %d" % number) for number in range(120)]
     head = reopened(path)._objects.index._head
-    assert len(head.packs) < index.LOOSE_PACKS
+    assert len(head.packs) < index.NEAR_LOOSE_PACKS
     assert len(head.segments) <= 4
     assert all(reopened(path).contains(digest) for digest in digests)
     assert len(list((path / "index").rglob("*.idx"))) == len(head.segments)
@@ -181,10 +181,10 @@ def test_a_reader_that_saw_the_index_before_a_merge_still_finds_everything(store
 def test_an_index_is_split_into_shards_and_still_finds_everything(store: Repository, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "LARGEST_SHARD", 50)
     digests = []
-    for number in range(8):
+    for number in range(16):
         with store.batch():
             digests += [store.put_bytes(b"%d.%d" % (number, place)) for place in range(40)]
-    assert len(reopened(path)._objects.index._head.segments[0].shards) == 7
+    assert len(reopened(path)._objects.index._head.segments[0].shards) == 13
     assert all(reopened(path).contains(digest) for digest in digests)
     assert store.verify().sound
 

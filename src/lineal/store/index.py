@@ -26,6 +26,8 @@ HEAD_KEY = "index/head"
 FORMAT = 1
 LOOSE_PACKS = 8
 """As many packs are looked up one by one before they are merged."""
+NEAR_LOOSE_PACKS = 16
+"""The same where packs are mapped: looking into one is cheap there, and merging writes 56 bytes for each object once more."""
 GROWTH = 4
 """A segment has at least this many times the objects of all newer ones together."""
 
@@ -158,7 +160,7 @@ class Index:
             self._change(lambda head: self._merged(self._with(head, packs, footers or {}), merges), merges)
             return
         self._change(lambda head: self._with(head, packs, {}), merges)
-        if len(self._head.packs) >= LOOSE_PACKS:
+        if len(self._head.packs) >= NEAR_LOOSE_PACKS:
             self._change(lambda head: self._merged(head, merges), merges)
 
     @classmethod
@@ -347,7 +349,8 @@ class Index:
     def _merge(self, head: IndexHead, *, meta: bool) -> Merge | None:
         """Merges packs and the segments of their sort that are too small to stand behind them, if that is due."""
         packs = tuple(pack for pack in head.packs if head.is_meta(pack) == meta)
-        if len(packs) < LOOSE_PACKS and not any(self._costs_a_request(head, pack) for pack in packs):
+        most = NEAR_LOOSE_PACKS if self._backend.mapped else LOOSE_PACKS
+        if len(packs) < most and not any(self._costs_a_request(head, pack) for pack in packs):
             return None
         segments = [segment for segment in head.segments if segment.meta == meta]
         kept = len(segments)

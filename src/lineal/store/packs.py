@@ -172,7 +172,7 @@ class PackBuilder:
             raw = [_raw_block(block) for block in blocks]
             self._jobs.append(_Job(lambda: raw, buffer))
         else:
-            self._jobs.append(_Job(self._workers().submit(encode_blocks, blocks).result, buffer))
+            self._jobs.append(_Job(self._workers().submit(self._encoder, blocks).result, buffer))
         self._settle(_WAITING_JOBS)
 
     def get(self, key: bytes) -> bytes:
@@ -242,10 +242,15 @@ class PackBuilder:
             return
         full, self._full = self._full, []
         if len(full) < _BLOCKS_A_JOB and not self._jobs:
-            done = encode_blocks(full)
+            done = self._encoder(full)
             self._jobs.append(_Job(lambda: done))
         else:
-            self._jobs.append(_Job(self._workers().submit(encode_blocks, full).result))
+            self._jobs.append(_Job(self._workers().submit(self._encoder, full).result))
+
+    @property
+    def _encoder(self) -> Callable[[Iterable[Piece]], list[Block]]:
+        """Trying a piece of each block first costs an eighth of compressing it: only done where the last ones did not shrink."""
+        return encode_doubtful_blocks if self._raw_ones else encode_blocks
 
     def _settle(self, waiting: int) -> None:
         """Takes over what is compressed until at most ``waiting`` jobs are left, which bounds the plain bytes that are held."""
@@ -268,10 +273,13 @@ def encode_blocks(plain: Iterable[Piece]) -> list[Block]:
     return [encode_block(block) for block in plain]
 
 
+def encode_doubtful_blocks(plain: Iterable[Piece]) -> list[Block]:
+    """As `encode_blocks`, for blocks that will likely not shrink."""
+    return [_raw_block(block) if len(block) > 4 * _PROBE and _is_raw(block) else encode_block(block) for block in plain]
+
+
 def encode_block(plain: Piece) -> Block:
     """A block as it is stored: compressed where that pays."""
-    if len(plain) > 4 * _PROBE and _is_raw(plain):
-        return _raw_block(plain)
     packed = _compressor().compress(plain)
     if len(packed) > _WORTH * len(plain):
         return _raw_block(plain)
@@ -405,6 +413,6 @@ def _compressor() -> zstandard.ZstdCompressor:
     """
     found: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
     if found is None:
-        settings = zstandard.ZstdCompressionParameters.from_level(LEVEL, source_size=BLOCK_SIZE, hash_log=12, min_match=7, write_checksum=True)
+        settings = zstandard.ZstdCompressionParameters.from_level(LEVEL, source_size=BLOCK_SIZE, hash_log=12, min_match=7)
         found = _local.compressor = zstandard.ZstdCompressor(compression_params=settings)
     return found
