@@ -21,7 +21,7 @@ from lineal.store.packs import CHUNK, PACK_SIZE, PackBuilder, Place, Span, damag
 from lineal.store.tombstones import Buried
 
 _CACHED_BLOCKS = 16
-_WORKERS = 2
+_WORKERS = max(1, min(4, (os.cpu_count() or 2) - 1))  # beside the thread that reads and hashes
 
 
 class Objects:
