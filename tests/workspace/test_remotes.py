@@ -201,6 +201,29 @@ def test_what_was_left_at_a_remote_that_is_gone_is_named_as_such(team: Team, tmp
     assert contents(bob, "flights") == FILES
 
 
+def test_a_lazy_clone_pushes_what_it_adds_and_elsewhere_only_what_it_has(team: Team, tmp_path: Path) -> None:
+    ada = team.make("ada")
+    write(ada, FILES)
+    ada.datasets.add(ada.root / "data", name="flights")
+    ada.remotes.add("origin", str(tmp_path / "remote"))
+    ada.remotes.push()
+    bob = team.clone(str(tmp_path / "remote"), "bob")
+    bob.remotes.pull(only=())
+    bob.remotes.add("other", str(tmp_path / "other"))
+    with pytest.raises(NotFound) as caught:
+        bob.remotes.push(remote="other")
+    assert caught.value.kind == "not-fetched"
+    bob.datasets.checkout("flights")
+    write(bob, {"new.txt": b"new"})
+    bob.datasets.add(bob.root / "data", name="flights")
+    assert outcomes(bob.remotes.push(remote="origin")) == {"flights@main": MOVED}
+    for version in bob.datasets.versions("flights"):
+        bob.remotes.pull([version.reference], remote="origin")
+    assert outcomes(bob.remotes.push(remote="other")) == {"flights@main": NEW}
+    ada.remotes.pull()
+    assert contents(ada, "flights") == FILES | {"new.txt": b"new"}
+
+
 def test_contents_are_sent_ahead_without_moving_a_version(team: Team, url: str) -> None:
     ada = team.make("ada")
     write(ada, FILES)

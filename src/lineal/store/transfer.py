@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from blake3 import blake3
 
-from lineal.errors import Integrity
+from lineal.errors import Integrity, NotFound
 from lineal.store.divergence import Content, Need, keys_below
 from lineal.store.index import Footer
 from lineal.store.objects import Objects
@@ -176,6 +176,12 @@ class _Carrier:
         places: dict[bytes, tuple[str, Place]] = {}
         for key in sorted(keys):
             found = self._source.index.find(key)
+            if found is None and self._source.is_lent(key):
+                raise NotFound(
+                    f"blake3:{key.hex()} was left at a remote by a partial pull, and is not here to be sent",
+                    kind="not-fetched",
+                    hint="Fetch it first: lineal pull NAME@VERSION",
+                )
             if found is None:
                 raise Integrity(f"blake3:{key.hex()} is not in the store", kind="missing-content", hint="See what is missing with: lineal fsck")
             places[key] = found
