@@ -368,3 +368,84 @@ def test_what_is_left_at_a_remote_is_no_damage_and_outlives_a_collection(team: T
     assert len(contents(bob, "flights")) == 6
     (tmp_path / "remote").rename(tmp_path / "elsewhere")
     assert [report.damaged for report in bob.audit.check() if not report.sound] == []
+
+
+def test_a_branch_that_a_pull_made_stays_with_who_pulled_unless_it_is_named(team: Team, tmp_path: Path) -> None:
+    url = str(tmp_path / "remote")
+    ada = team.make("ada")
+    write(ada, FILES)
+    ada.datasets.add(ada.root / "data", name="flights")
+    ada.remotes.add("origin", url)
+    ada.remotes.push()
+    bob = team.clone(url, "bob")
+    bob.remotes.pull()
+    bob.datasets.checkout("flights")
+    for round_ in range(2):
+        for workspace in (ada, bob):
+            write(workspace, {f"{workspace.root.name}.txt": b"%d" % round_})
+            workspace.datasets.add(workspace.root / "data", name="flights")
+        bob.remotes.push()
+        ada.remotes.pull()
+        ada.branches.merge("flights", "from-origin")
+        assert outcomes(ada.remotes.push()) == {"flights@main": MOVED}
+        assert outcomes(bob.remotes.pull(["flights"])) == {"flights@main": MOVED}
+        bob.datasets.checkout("flights")
+    assert outcomes(ada.remotes.push(["flights@from-origin"])) == {"flights@from-origin": NEW}
+    for workspace in (ada, bob):
+        write(workspace, {f"{workspace.root.name}.txt": b"again"})
+        workspace.datasets.add(workspace.root / "data", name="flights")
+    ada.remotes.push()
+    assert outcomes(bob.remotes.pull()) == {"flights@main": DIVERGED, "flights@from-origin": AHEAD}, "the remote has a branch of that name, too"
+
+
+def test_a_new_branch_alone_travels_without_what_the_main_line_has_there(team: Team, tmp_path: Path) -> None:
+    ada = team.make("ada")
+    write(ada, {f"{number:04}.txt": b"%d" % number for number in range(2000)})
+    ada.datasets.add(ada.root / "data", name="flights")
+    ada.remotes.add("origin", str(tmp_path / "remote"))
+    ada.remotes.push()
+    ada.branches.create("flights", "trial")
+    write(ada, {"new.txt": b"new"})
+    ada.datasets.add(ada.root / "data", name="flights", branch="trial")
+    done = ada.remotes.push(["flights@trial"])
+    assert outcomes(done) == {"flights@trial": NEW}
+    assert done.objects < 10
+
+
+def test_a_remote_is_no_file_and_lies_in_no_folder_of_other_things(team: Team, tmp_path: Path) -> None:
+    ada = team.make("ada")
+    (tmp_path / "file").write_bytes(b"")
+    for place, kind in ((tmp_path / "file", "not-a-folder"), (ada.root, "folder-not-empty")):
+        with pytest.raises(InvalidInput) as caught:
+            ada.remotes.add("origin", str(place))
+        assert caught.value.kind == kind
+    with pytest.raises(InvalidInput) as caught:
+        clone_workspace(_pushed(ada, tmp_path / "remote"), tmp_path / "file")
+    assert caught.value.kind == "not-a-folder"
+
+
+def test_a_clone_without_a_working_copy_says_so_instead_of_listing_every_file_as_removed(team: Team, tmp_path: Path) -> None:
+    ada = team.make("ada")
+    bob = team.clone(_pushed(ada, tmp_path / "remote"), "bob")
+    bob.remotes.pull()
+    assert [status.there for status in bob.datasets.status()] == [False]
+    bob.datasets.checkout("flights")
+    assert [status.there for status in bob.datasets.status()] == [True]
+
+
+def test_what_was_left_at_a_remote_that_is_gone_is_no_damage(team: Team, tmp_path: Path) -> None:
+    ada = team.make("ada")
+    bob = team.clone(_pushed(ada, tmp_path / "remote"), "bob")
+    bob.remotes.pull(only=[])
+    (tmp_path / "remote").rename(tmp_path / "elsewhere")
+    with pytest.raises(NotFound) as caught:
+        bob.datasets.verify("flights")
+    assert caught.value.kind == "not-fetched"
+
+
+def _pushed(workspace: LocalWorkspace, place: Path) -> str:
+    write(workspace, FILES)
+    workspace.datasets.add(workspace.root / "data", name="flights")
+    workspace.remotes.add("origin", str(place))
+    workspace.remotes.push()
+    return str(place)

@@ -306,6 +306,17 @@ def test_what_is_not_there_or_cannot_be_data_is_refused(site: Site, datasets: Lo
         assert caught.value.kind == kind
 
 
+def test_a_version_is_written_neither_into_lineals_own_folder_nor_over_a_file(site: Site, datasets: LocalDatasets, data: Path) -> None:
+    datasets.add(data)
+    (data.parent / "file").write_text("mine")
+    for target, kind in ((site.layout.state, "bad-path"), (site.layout.state / "x", "bad-path"), (data.parent / "file", "not-a-folder")):
+        with pytest.raises(LinealError) as caught:
+            datasets.checkout("data@1", target)
+        assert caught.value.kind == kind
+    assert (data.parent / "file").read_text() == "mine"
+    assert not (site.layout.state / "x").exists()
+
+
 @pytest.mark.parametrize("reference", ["nothing", "data@9", "data@~ffff", "data:none@1"])
 def test_an_unknown_version_is_not_found(datasets: LocalDatasets, data: Path, reference: str) -> None:
     datasets.add(data)

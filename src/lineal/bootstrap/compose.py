@@ -51,13 +51,16 @@ def clone_workspace(url: str, folder: Path | None, *, project: str = "") -> Loca
         project: name or beginning of the id, where the store has several.
 
     Raises:
-        NotFound: kinds ``no-store unknown-project``; InvalidInput: kinds ``bad-address which-project folder-not-empty``.
+        NotFound: kinds ``no-store unknown-project``; InvalidInput: kinds ``bad-address which-project not-a-folder
+        folder-not-empty``.
     """
     from lineal.workspace.remotes import DEFAULT, chosen_project, read_address
 
     address = read_address(url, base=Path.cwd())
     identifier, name = chosen_project(address, project)
     target = (folder or Path(name)).absolute()
+    if target.exists() and not target.is_dir():
+        raise InvalidInput(f"{target} is not a folder", kind="not-a-folder", hint="Name another folder: lineal clone URL DIR")
     if target.exists() and any(target.iterdir()) and not _is_copy(target, identifier):
         raise InvalidInput(f"{target} is not empty", kind="folder-not-empty", hint="Name another folder: lineal clone URL DIR")
     if not load_settings(target)["ledger.url"]:

@@ -149,6 +149,7 @@ class DatasetStatus:
     Attributes:
         tracked: the label of a version whose bytes lie elsewhere; a source on the network is not asked.
         base: the version that was added from it or checked out to it last, where that is not the latest.
+        there: whether there is a working copy at all; in a clone there is none before the first checkout.
     """
 
     name: str
@@ -156,6 +157,7 @@ class DatasetStatus:
     latest: str
     changes: tuple[PathChange, ...]
     clean: bool
+    there: bool = True
     tracked: str = ""
     branch: str = MAIN
     base: str = ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from blake3 import blake3
 
-from lineal.errors import Integrity, LinealError
+from lineal.errors import Integrity, LinealError, NotFound
 from lineal.records.dataset import TreeEntry, VerifyReport
 from lineal.records.digest import Digest, blake3_digest, raw_hash
 from lineal.store import content
@@ -306,6 +306,10 @@ def _reread(objects: Objects, entry: TreeEntry) -> str:
     try:
         for chunk in content.pieces(objects, raw_hash(entry.digest)):
             hasher.update(chunk)
+    except NotFound as error:
+        if error.kind == "not-fetched":
+            raise  # nothing is known of it, and the next one cannot be read either
+        return error.message
     except LinealError as error:
         return error.message
     return "" if hasher.digest() == raw_hash(entry.digest) else "its bytes do not match its digest"

@@ -212,7 +212,7 @@ class LocalBranches:
 
     def _refuse_kept(self, name: str, branch: str) -> None:
         if branch == MAIN:
-            raise InvalidInput(f"{name}'s main line cannot be deleted", kind="main-line", hint=f"Delete the dataset with: lineal delete data:{name}")
+            raise InvalidInput(f"{name}'s main line cannot be deleted", kind="main-line", hint=f"Delete the dataset with: lineal rm data:{name}")
         head = head_or_none(self._site, name)
         if head is not None and head.branch == branch:
             raise InvalidState(

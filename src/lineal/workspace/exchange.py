@@ -81,7 +81,7 @@ class Exchange:
         """
         near = self._site.store
         lines = [replace(line, there=self._far.ref(line.ref)) for line in self._lines(near, names, here=True)]
-        seen = near.ancestors([line.there for line in lines if line.there is not None])
+        seen = near.ancestors([line.there for line in lines if line.there is not None] + list(self._begun_from(lines)))
         outcomes = [self._outgoing(line, seen) for line in lines]
         with self._far.session():
             tips = [line.here for line, outcome in zip(lines, outcomes, strict=True) if outcome in {NEW, MOVED} and line.here is not None]
@@ -111,7 +111,7 @@ class Exchange:
             commits = self._far.commits_since(tips, known.__contains__)
             self._carry(self._far, near, commits, wanted=_below(only), step=throttled("fetching", progress))
             for line in lines:
-                self._sum.lines.append(self._receive(line))
+                self._sum.lines.append(self._receive(replace(line, here=near.ref(line.ref))))  # one kept aside may have moved it
                 self._track(line, line.there)
         for name in dict.fromkeys(line.name for line in lines):
             projection.project(self._site, name)
@@ -129,6 +129,7 @@ class Exchange:
     def _lines(self, store: Repository, names: Sequence[str], *, here: bool) -> list[Line]:
         """The lines that are meant, with where one side's are."""
         found = [line for name in names for line in self._named(store, name, here=here)] if names else list(_all_lines(store, here=here))
+        found = [line for line in found if not here or f"{line.name}@{line.branch}" in names or not self._was_kept_aside(line)]
         if not found:
             where = "this project" if here else f"the remote {self._remote.name}"
             raise NotFound(f"{where} has no dataset", kind="unknown-reference", hint="Add one with: lineal data add PATH")
@@ -147,6 +148,18 @@ class Exchange:
             where = "here" if here else f"at the remote {self._remote.name}"
             raise NotFound(f"there is no dataset {text!r} {where}", kind="unknown-reference", hint="See what there is with: lineal data log")
         yield from lines
+
+    def _was_kept_aside(self, line: Line) -> bool:
+        """Whether a pull made a branch for a remote's side; pushed, it would come to everybody, who may have one of that name."""
+        return line.branch != MAIN and any(f"{line.branch}-".startswith(f"from-{remote.name}-") for remote in remote_book(self._site).all())
+
+    def _begun_from(self, lines: Sequence[Line]) -> Iterator[Digest]:
+        """Where the remote's main lines are of datasets of which only new branches go: most of what those hold is there."""
+        going = {line.ref for line in lines}
+        for name in dict.fromkeys(line.name for line in lines if line.there is None):
+            ref = MAIN_LINES + name
+            if ref not in going and (tip := self._far.ref(ref)) is not None:
+                yield tip
 
     def _outgoing(self, line: Line, seen: set[Digest]) -> str:
         """What a push does to a line, by what the remote has."""

@@ -94,6 +94,21 @@ def checked_path(site: Site, path: Path) -> bytes:
     return full
 
 
+def checked_target(site: Site, path: Path, *, single_file: bool) -> bytes:
+    """The absolute path that a version may be written to; a single file may replace another, or go into a folder.
+
+    Raises:
+        InvalidInput: kind ``bad-path``, in Lineal's own folder; kind ``not-a-folder``.
+    """
+    full = os.path.abspath(os.fsencode(path))
+    state = os.path.realpath(os.fsencode(site.layout.state))
+    if (os.path.realpath(full) + b"/").startswith(state + b"/"):
+        raise InvalidInput(f"{os.fsdecode(path)} is in Lineal's own folder", kind="bad-path", hint="Name a folder elsewhere.")
+    if not single_file and os.path.lexists(full) and not os.path.isdir(full):
+        raise InvalidInput(f"{os.fsdecode(path)} is not a folder", kind="not-a-folder", hint="Name a folder, or a path where nothing is yet.")
+    return full
+
+
 def location_of(site: Site, full: bytes) -> Location:
     """Where an absolute path is, relative to the project or home where it lies there."""
     return locate(full, project=os.fsencode(site.layout.root.absolute()), home=os.fsencode(os.path.expanduser("~")))

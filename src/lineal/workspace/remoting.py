@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
+from lineal.errors import InvalidInput
 from lineal.records.digest import Digest
 from lineal.records.remote import Remote, Transfer
-from lineal.store.backends.address import parse_address
+from lineal.store.backends.address import FOLDER, parse_address
+from lineal.store.format import FORMAT_KEY
 from lineal.store.repository import Repository
 from lineal.workspace.exchange import Exchange
 from lineal.workspace.interface import Datasets, Progress, silent
@@ -27,9 +30,11 @@ class LocalRemotes:
         """Gives a store elsewhere a name; nothing is asked of it yet.
 
         Raises:
-            InvalidInput: kinds ``bad-address secret-in-address bad-name``; Conflict: kind ``name-taken``.
+            InvalidInput: kinds ``bad-address secret-in-address bad-name not-a-folder folder-not-empty``; Conflict: kind ``name-taken``.
         """
         address = parse_address(url, base=self._site.layout.root)
+        if address.scheme == FOLDER:
+            _refuse_foreign(Path(address.path))
         made = self._book.add(Remote(name=name, url=address.url))
         self._event("remote.added", made)
         return made
@@ -95,3 +100,16 @@ def _closing(store: Repository) -> Iterator[Repository]:
         yield store
     finally:
         store.close()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raises InvalidInput if a store at a folder would lie among other things; what cannot be looked at is judged when it is used."""
+    with suppress(FileNotFoundError, PermissionError):
+        if not folder.is_dir() and folder.exists():
+            raise InvalidInput(f"{folder} is not a folder", kind="not-a-folder", hint="Name a folder, or a path where nothing is yet.")
+        if any(folder.iterdir()) and not (folder / FORMAT_KEY).is_file():
+            raise InvalidInput(
+                f"{folder} holds something else than a store",
+                kind="folder-not-empty",
+                hint=f"Name a folder of its own, such as {folder / 'lineal-store'}",
+            )

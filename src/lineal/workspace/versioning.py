@@ -235,18 +235,20 @@ class LocalDatasets:
 
         Raises:
             Conflict: kind ``would-overwrite``, naming what is recorded in no version; nothing is changed then.
-            InvalidInput: kind ``untrusted-place``, if the dataset's own folder is one that only its commit names.
+            InvalidInput: kinds ``bad-path`` and ``not-a-folder``, of the target; kind ``untrusted-place``, if the dataset's own folder is one
+                that only its commit names.
             Integrity: kind ``unsafe-tree``.
         """
         version = self.get(reference)
+        chosen = importing.checked_target(self._site, target, single_file=version.single_file) if target is not None else None
         if version.tracked:
             from lineal.workspace.fetching import check_out_tracked
 
             return check_out_tracked(self._site, version, target, progress=progress)
-        full = os.path.abspath(os.fsencode(target)) if target is not None else self._trusted_place(version)
         versions = self.versions(version.name)
-        if target is not None:
-            return check_out_elsewhere(self._site, version, full, versions, beside=tuple(self._places(version)), progress=progress)
+        if chosen is not None:
+            return check_out_elsewhere(self._site, version, chosen, versions, beside=tuple(self._places(version)), progress=progress)
+        full = self._trusted_place(version)
         return check_out_in_place(self._site, version, full, versions, line=line_named(self._site, reference), progress=progress)
 
     def working_copy_is(self, version: DatasetVersion) -> bool | None:

@@ -38,7 +38,9 @@ def status_of(site: Site, standing: Standing, index: StatIndex) -> DatasetStatus
     full = place_of(site, standing.location)
     pairs = _file_pairs(site, standing, full, index) if standing.single_file else _folder_pairs(site, standing, full, index)
     changes = tuple(change_of(latest, now) for latest, now in sorted(pairs, key=path_of) if latest != now)
-    return DatasetStatus(name=standing.name, path=standing.shown, latest=standing.reference, changes=changes, clean=not changes)
+    return DatasetStatus(
+        name=standing.name, path=standing.shown, latest=standing.reference, changes=changes, clean=not changes, there=os.path.lexists(full)
+    )
 
 
 def known_copy(site: Site, full: bytes, root: Digest) -> CopyIndex:

@@ -63,7 +63,10 @@ def _delete(name: str, branch: str, *, force: bool, as_json: bool) -> None:
     if as_json:
         print_document({"dataset": name, "deleted": branch, "versions": [version.reference for version in left]})
         return
-    say(f"{visible(branch)} is deleted" + (f"; {count(len(left), 'version')} of it alone stay in the log" if left else ""))
+    say(
+        f"{visible(branch)} is deleted"
+        + (f"; {count(len(left), 'version')} of it alone {'stays' if len(left) == 1 else 'stay'} in the log" if left else "")
+    )
     if left:
         what_next(f"lineal data branch {visible(name)} NEW --at {left[0].number}   # to have it again")
 

@@ -106,6 +106,8 @@ def status(*, name: str, as_json: bool) -> None:
         what_next("lineal data add PATH")
     for item in found:
         show(styled(visible(item.path), "bold").append(f"  {_status_words(item)}", style="green" if item.clean else "yellow"))
+        if not item.there:
+            continue
         if item.base and not item.clean:
             show(styled(f"  it was {visible(item.base)} when it was added or checked out last", "dim"))
         show_changes(item.changes)
@@ -115,6 +117,8 @@ def _status_words(item: DatasetStatus) -> str:
     latest = visible(item.latest)
     if "://" in item.path:
         return f"tracked as {latest}, {item.tracked}; ask the source with: lineal data verify {latest}"
+    if not item.there:
+        return f"is not here; bring it with: lineal data checkout {visible(item.name)}"
     words = "as it is in" if item.clean else "differs from"
     line = f" on {visible(item.branch)}" if item.branch != "main" else ""
     return f"{words} {latest}{line}" + (f", {item.tracked}" if item.tracked else "")
