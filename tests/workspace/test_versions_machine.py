@@ -131,9 +131,10 @@ class Versions(RuleBasedStateMachine):
     def delete(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(set(self.versions) - set(self.tips.values()))))
         plan = preview_deletion(self.site, f"data:d@{number}")
-        carry_out_deletion(self.site, f"data:d@{number}", plan.hash)
-        for node in plan.falls:
-            self.versions.pop(int(node.label.partition("@")[2]), None) if node.label.startswith("d@") else None
+        fallen = {int(node.label.partition("@")[2]) for node in plan.falls if node.label.startswith("d@")}
+        if not fallen & set(self.tips.values()):  # what was merged or taken back from it falls, too
+            carry_out_deletion(self.site, f"data:d@{number}", plan.hash)
+            self.versions = {number: files for number, files in self.versions.items() if number not in fallen}
 
     @rule(passes=st.booleans())
     def collect(self, passes: bool) -> None:  # noqa: FBT001 - drawn
