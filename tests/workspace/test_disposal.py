@@ -12,6 +12,8 @@ from lineal.ledger.database import Ledger
 from lineal.ledger.foundations import contents_stood_on
 from lineal.records.digest import Digest
 from lineal.records.mount import Mount
+from lineal.store.backends.address import parse_address
+from lineal.store.repository import Repository
 from lineal.workspace.disposal import collect, preview_collection
 from lineal.workspace.interface import silent
 from lineal.workspace.mounts import end_mount, note_mount
@@ -167,3 +169,23 @@ def test_the_same_folder_added_again_after_its_only_version_was_collected_is_who
     collect(project.site, grace=0.0, progress=silent)
     assert project.content(project.datasets.add(project.data, name="d").reference) == {"a": b"x" * 5000, "b": b"y" * 70_000}
     assert project.site.store.verify().sound
+
+
+def test_what_was_given_up_neither_travels_nor_is_missed_where_the_rest_goes(project: Project, tmp_path: Path) -> None:
+    from lineal.workspace.remoting import LocalRemotes
+
+    first, second = project.add(a=os.urandom(90_000)), project.add(a=b"2")
+    project.delete(first)
+    project.now += MONTH
+    collect(project.site, grace=0.0, progress=silent)
+    remotes = LocalRemotes(project.site, project.datasets)
+    remotes.add("far", str(tmp_path / "far"))
+    remotes.push(remote="far")
+    third = project.add(a=b"3")
+    remotes.push(remote="far")
+    far = Repository.at(parse_address(str(tmp_path / "far"), base=tmp_path), project_id=project.site.project_id)
+    assert far.given_up() == project.site.store.given_up()
+    assert far.verify().sound
+    assert project.content(second) == {"a": b"2"}
+    assert project.content(third) == {"a": b"3"}
+    far.close()

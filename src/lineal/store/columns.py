@@ -34,6 +34,7 @@ _FIELDS = np.dtype(
         ("kind", "<u4"),
     ]
 )
+_SLICE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,27 @@ def shard_without(backend: Backend, shard: Shard, gone: frozenset[bytes]) -> tup
     stays = np.array([pack not in gone for pack in packs], dtype=bool)
     if stays.all():
         return None
-    table = np.frombuffer(backend.read(shard_key(shard.name), first, count * RECORD.size), dtype=_FIELDS)
-    table = table[stays[table["pack"]]]  # a copy: what was read is let go of
-    table["pack"] = (np.cumsum(stays) - 1)[table["pack"]]
+    places = (np.cumsum(stays) - 1).astype(np.uint32)
+    left = list(_left(backend, shard, (first, count), stays, places))
     names = b"".join(pack for pack, stay in zip(packs, stays, strict=True) if stay)
-    pieces = [HEAD.pack(MAGIC, VERSION, len(names) // 32, len(table)), names, table.tobytes()]
+    objects = sum(map(len, left)) // RECORD.size
+    pieces = [HEAD.pack(MAGIC, VERSION, len(names) // 32, objects), names, *left]
     hasher = blake3()
     for piece in pieces:
         hasher.update(piece)
-    return Shard(name=hasher.hexdigest(), first=pieces[2][:32].hex(), objects=len(table), packs=len(names) // 32), pieces
+    return Shard(name=hasher.hexdigest(), first=b"".join(left[:1])[:32].hex(), objects=objects, packs=len(names) // 32), pieces
+
+
+def _left(backend: Backend, shard: Shard, records: tuple[int, int], stays: NDArray[np.bool_], places: NDArray[np.uint32]) -> Iterator[bytes]:
+    """The records that stay, with the new places of their packs, some thousands at a time."""
+    first, count = records
+    for start in range(0, count, _SLICE):
+        length = min(_SLICE, count - start) * RECORD.size
+        table = np.frombuffer(backend.read(shard_key(shard.name), first + start * RECORD.size, length), dtype=_FIELDS)
+        table = table[stays[table["pack"]]]
+        table["pack"] = places[table["pack"]]
+        if len(table):
+            yield table.tobytes()
 
 
 def without_packs(backend: Backend, segment: Segment, packs: frozenset[str], done: dict[str, Shard | None]) -> Segment:

@@ -73,7 +73,7 @@ def needs_of(objects: Objects, commit: tuple[Digest, Commit], bases: Sequence[by
         bases: raw hashes of the roots of trees that the other store has.
     """
     identity, read = commit
-    yield from _structure(objects, raw_hash(identity))
+    yield from structure(objects, raw_hash(identity))
     root = raw_hash(read.root)
     for item, before in _walk(objects, bases[0] if bases else None, root):
         if isinstance(item, Structure):
@@ -108,7 +108,7 @@ def _parents_first(commits: dict[Digest, Commit]) -> list[tuple[Digest, Commit]]
     return list(ordered.items())
 
 
-def _structure(objects: Objects, identity: bytes) -> Iterator[Structure]:
+def structure(objects: Objects, identity: bytes) -> Iterator[Structure]:
     """The objects behind a commit or node, itself last."""
     kind, data = objects.get(identity)
     if kind == LIST:
@@ -190,7 +190,7 @@ class _Side:
         link = self._waiting.pop()
         if not isinstance(link, Link):
             return []
-        parts = list(_structure(self._objects, link.node))
+        parts = list(structure(self._objects, link.node))
         data = parts[0].data if len(parts) == 1 else content.read(self._objects, link.node)
         self._waiting += reversed(decode_node(data, link.node))
         return parts

@@ -6,7 +6,7 @@ A collection that some project runs marks from what all of them say. docs/design
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -88,6 +88,21 @@ def publish(objects: Objects, project: str, *, name: str, kept: Iterable[bytes] 
         sealed = seal(msgspec.json.encode(value))
         while not backend.swap(FOLDER + project, sealed, expected=backend.fetch(FOLDER + project)):
             continue
+
+
+def give_up(objects: Objects, project: str, more: frozenset[bytes]) -> None:
+    """Notes further commits whose trees a project does not need, as another store of the project says."""
+    key = FOLDER + project
+    with objects.session():
+        while True:
+            sealed = objects.backend.fetch(key)
+            value = said(objects.backend, project) or Kept(name="")
+            known = given_up(objects, value)
+            if more <= known:
+                return
+            new = replace(value, given_up=_put(objects, sorted(known | more)))
+            if objects.backend.swap(key, seal(msgspec.json.encode(new)), expected=sealed):
+                return
 
 
 def given_up(objects: Objects, kept: Kept | None) -> frozenset[bytes]:

@@ -32,6 +32,8 @@ _BUFFERED = 1 << 15
 _LOOKUPS = 128
 """Lists that are looked up before the pages of the index that this has mapped are given back: each lookup maps 64 KB around where it looks."""
 _PARTS = 256
+_LOOKUPS = 256
+"""Lists that are followed before what looking them up has mapped of the index is given back: each maps some pages of its own."""
 
 
 class Marks:
@@ -157,6 +159,7 @@ class Marking:
         self._nodes: set[bytes] = set()
         self._pieces: set[bytes] = set()
         self._commits: set[Digest] = set()
+        self._lookups = 0
 
     def commits(self, head: Digest, *, given_up: frozenset[bytes], partial: bool = False) -> int:
         """A commit with all that came before it; of those in ``given_up`` only the commit itself. Returns how many were new.
@@ -246,6 +249,9 @@ class Marking:
                 self._lists.note(number)
 
     def _follow(self, identity: bytes) -> None:
+        self._lookups += 1
+        if not self._lookups % _LOOKUPS:
+            self._objects.index.release()
         found = content.extent(self._objects, identity)
         waiting = [(found.key, found.depth)]
         while waiting:

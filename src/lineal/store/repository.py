@@ -281,13 +281,22 @@ class Repository:
             wanted: whether the content at a path travels, too; trees and commits always do.
             step: is told how many bytes have travelled, and how many are known to.
         """
+        from lineal.store import keeping
         from lineal.store.transfer import carry
 
         roots = {identity: commit.root for identity, commit in commits}
+        gone = self.given_up()
+        treeless = gone | target.given_up()  # of these one of both has no tree any more, so none can be compared with
+        if gone:
+            keeping.give_up(target._objects, target._project, frozenset(map(raw_hash, gone)))
 
         def needs() -> Iterator[Need]:
             for identity, commit in commits:
-                bases = [raw_hash(roots[parent] if parent in roots else self.read_commit(parent).root) for parent in commit.parents]
+                if identity in gone:
+                    yield from divergence.structure(self._objects, raw_hash(identity))
+                    continue
+                before = (parent for parent in commit.parents if parent not in treeless)
+                bases = [raw_hash(roots[parent] if parent in roots else self.read_commit(parent).root) for parent in before]
                 yield from divergence.needs_of(self._objects, (identity, commit), bases, wanted)
 
         return carry(self._objects, target._objects, needs(), step=step)
