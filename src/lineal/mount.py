@@ -17,7 +17,7 @@ from lineal.errors import LinealError, Unavailable
 from lineal.records.dataset import DatasetVersion
 from lineal.records.mount import Mount
 from lineal.workspace.mount_reads import MountReads
-from lineal.workspace.mounts import end_mount, log_path, note_mount
+from lineal.workspace.mounts import end_mount, log_path, note_mount, read_mount, record_path
 from lineal.workspace.viewing import LocalView
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def _note(site: Site, mount: Mount) -> None:
         device = os.stat(mount.folder).st_dev
     except OSError:  # it was taken away at once
         return
-    note_mount(site, replace(mount, device=device))
+    if read_mount(record_path(site, mount.id)) is None:  # else it is over already
+        note_mount(site, replace(mount, device=device))
 
 
 def _load() -> tuple[Any, Any]:
