@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from lineal.errors import InvalidState, NotFound
+from lineal.ledger import schema
 from lineal.ledger.database import Ledger
 from lineal.ledger.foundations import contents_stood_on
 from lineal.records.digest import Digest
@@ -18,7 +20,7 @@ from lineal.workspace.disposal import collect, preview_collection
 from lineal.workspace.interface import silent
 from lineal.workspace.mounts import end_mount, note_mount
 from lineal.workspace.retention import carry_out_deletion, preview_deletion, undo_deletion
-from lineal.workspace.site import Site
+from lineal.workspace.site import Layout, Site
 from lineal.workspace.versioning import LocalDatasets
 
 DAY = 86_400
@@ -189,3 +191,34 @@ def test_what_was_given_up_neither_travels_nor_is_missed_where_the_rest_goes(pro
     assert project.content(second) == {"a": b"2"}
     assert project.content(third) == {"a": b"3"}
     far.close()
+
+
+def test_a_project_with_its_bytes_in_a_shared_store_loses_none_of_its_runs_outputs_to_another(tmp_path: Path) -> None:
+    shared = str(tmp_path / "shared")
+    sites = []
+    for number in (1, 2):
+        layout = Layout(root=tmp_path / f"p{number}")
+        layout.state.mkdir(parents=True)
+        settings = {"store.url": shared}
+        sites.append(
+            Site(
+                layout=layout,
+                project_id=f"{number}" * 32,
+                project=f"p{number}",
+                ledger_url=f"sqlite:///{layout.ledger}",
+                actor="a",
+                settings=settings,
+            )
+        )
+    output = sites[0].store.put_bytes(os.urandom(50_000))
+    with sites[0].ledger.write() as connection:
+        sites[0].record_event(connection, "noted", subject="x", payload={})
+        connection.execute(insert(schema.environments).values(digest="e", body=f"made {output}"))
+    with pytest.raises(InvalidState, match="p1") as caught:
+        collect(sites[1], grace=0.0, progress=silent)
+    assert caught.value.kind == "shared-store"
+    collect(sites[0], grace=0.0, progress=silent)
+    collect(sites[1], grace=0.0, progress=silent)
+    assert sites[0].store.contains(output)
+    for site in sites:
+        site.close()

@@ -402,6 +402,12 @@ class Repository:
 
         return collect(self._surveyed(roots, scratch, progress), name=name, grace=grace)
 
+    def register(self, name: str) -> None:
+        """Says that the project keeps its bytes here, so that no other project's collection takes what it has not been told of."""
+        from lineal.store import keeping
+
+        keeping.register(self._backend, self._project, name)
+
     def given_up(self) -> frozenset[Digest]:
         """Commits of the project whose trees were given up: their deletion cannot be undone."""
         from lineal.store import keeping

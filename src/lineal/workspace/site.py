@@ -6,12 +6,13 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from lineal.errors import Integrity
+from lineal.errors import Integrity, PermissionDenied
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -204,7 +205,18 @@ class Site:
 
         opened = Repository.at(self.store_address, project_id=self.project_id, pages=self.pages)
         opened.borrow(lambda: self._lender)
+        if self.settings.get("store.url", ""):
+            self._register(opened)
         return opened
+
+    def _register(self, store: Repository) -> None:
+        """Makes the project known in a store that others may share, once; whoever may not write there collects no garbage there."""
+        note, place = self.layout.state / "registered", self.store_address.place
+        if note.exists() and note.read_text(encoding="utf-8") == place:
+            return
+        with suppress(PermissionDenied):
+            store.register(self.project)
+            note.write_text(place, encoding="utf-8")
 
     @property
     def store_address(self) -> Address:
