@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from lineal.errors import Conflict, LinealError
 from lineal.records.dataset import TreeEntry
-from lineal.records.digest import Digest
+from lineal.records.digest import EMPTY, Digest
 from lineal.store.checkout import check_out, check_out_file
 from lineal.store.repository import Repository
 from lineal.store.snapshot import look_up, scan, store_found
@@ -51,6 +53,15 @@ def put(made: Made, root: Digest, folder: Path, *versions: Digest) -> int:
         return any((found := store.entry(other, entry.path)) is not None and found.digest == entry.digest for other in versions)
 
     return check_out(store, root, os.fsencode(folder), index=index, recorded=recorded, step=lambda _done, _total: None)
+
+
+def check_known(made: Made, root: Digest, folder: Path, *extra: bytes) -> None:
+    """What is noted of a working copy is of the tree that was checked out, and leads to what is there."""
+    known = made[1].copy_of(os.fsencode(folder))
+    assert known is not None
+    assert (known.root, sorted(paths_of(known))) == (root, [entry.path for entry in made[0].entries(root)])
+    look = survey(os.fsencode(folder), known, partial(look_up, made[1]), AsRecorded())
+    assert sorted(look.changes) == sorted(extra)
 
 
 def test_a_version_comes_back_as_it_was(made: Made, tmp_path: Path) -> None:
@@ -103,6 +114,23 @@ def test_a_file_of_the_users_own_that_is_not_in_the_way_stays(made: Made, tmp_pa
     fill(folder, {"notes.txt": "mine"})
     assert put(made, root, folder, root) == 0
     assert (folder / "notes.txt").read_text() == "mine"
+    check_known(made, root, folder, b"notes.txt")
+
+
+def test_what_is_noted_after_each_of_many_checkouts_is_true(made: Made, tmp_path: Path) -> None:
+    store, draw = made[0], random.Random(3)
+    names = [b"a", b"b", b"d/a", b"d/b", b"d/e/a", b"f/a", b"f/.linealignore"]
+    roots = []
+    for number in range(12):
+        chosen = draw.sample(names, draw.randrange(len(names)))
+        entries = [TreeEntry(path=name, mode="file", size=3, digest=store.put_bytes(b"%03d" % draw.randrange(3))) for name in chosen]
+        entries += (
+            [TreeEntry(path=b"f", mode="folder", size=0, digest=EMPTY)] if not any(name.startswith(b"f/") for name in chosen) and number % 2 else []
+        )
+        roots.append(store.put_tree(entries))
+    for root in (*roots, *draw.choices(roots, k=12)):
+        put(made, root, tmp_path / "data", *roots)
+        check_known(made, root, tmp_path / "data")
 
 
 @pytest.mark.parametrize("ignored", ["", "a\n"])
@@ -127,6 +155,7 @@ def test_files_folders_and_links_take_each_others_places(made: Made, tmp_path: P
     for root in (first, second, first):
         put(made, root, folder, first, second)
         assert state(folder, made[1]) == list(made[0].entries(root))
+        check_known(made, root, folder)
 
 
 def test_nothing_is_written_through_a_link_that_leads_out(made: Made, tmp_path: Path) -> None:
