@@ -29,8 +29,8 @@ _HELD = 1 << 24
 """Bytes of marks in memory before they go to disk."""
 _BUFFERED = 1 << 15
 """Keys that are looked at together."""
-_LOOKUPS = 128
-"""Lists that are looked up before the pages of the index that this has mapped are given back: each lookup maps 64 KB around where it looks."""
+_LOOKUPS = 4
+"""Lists that are looked up before the pages of the index that this has mapped are given back: each of three lookups may map 2 MB around its place."""
 _PARTS = 256
 _LOOKUPS = 256
 """Lists that are followed before what looking them up has mapped of the index is given back: each maps some pages of its own."""
