@@ -11,6 +11,7 @@ import pytest
 from lineal.errors import Unavailable
 from lineal.records.dataset import TreeEntry
 from lineal.store.repository import Repository
+from lineal.store.survey import Roots
 
 PROJECT = "a" * 32
 ROOM = 4 * 1024 * 1024
@@ -79,4 +80,29 @@ def test_a_checkout_onto_a_full_disk_leaves_the_old_file_whole(small_disk: Path,
     assert caught.value.kind == "disk-full"
     assert target.read_bytes() == b"old"
     assert sorted(path.name for path in small_disk.iterdir()) == ["filler", "table.csv"]
+    store.close()
+
+
+def test_wherever_a_full_disk_stops_a_collection_nothing_needed_is_lost_and_the_next_one_succeeds(small_disk: Path, tmp_path: Path) -> None:
+    store = Repository.open(small_disk / "store", project_id=PROJECT)
+    write_version(store, 0)
+    stopped = passed = 0
+    for pages in range(0, 44, 2):
+        with store.batch():
+            store.put_bytes(os.urandom(50_000))
+            write_version(store, pages)  # a pack of which some is needed
+        filler = leave_free(small_disk, pages * PAGE)
+        try:
+            store.collect_garbage(Roots, name="p", grace=0.0, scratch=tmp_path / "scratch", progress=lambda *_: None)
+            passed += 1
+        except Unavailable as error:
+            stopped += error.kind == "disk-full"
+        filler.unlink()
+        again = Repository.open(small_disk / "store", project_id=PROJECT)
+        assert again.verify().damaged == ()
+        assert again.collect_garbage(Roots, name="p", grace=0.0, scratch=tmp_path / "scratch", progress=lambda *_: None).waiting == ()
+        assert again.verify().damaged == ()
+        again.close()
+    assert stopped > 3
+    assert passed > 3
     store.close()
