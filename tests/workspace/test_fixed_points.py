@@ -155,6 +155,10 @@ class TestAFolder:
         with pytest.raises(NotFound, match=r"there is no .*nowhere"):
             workspace.datasets.track(str(tmp_path / "nowhere"), name="n")
 
+    def test_lineals_own_folder_is_refused(self, workspace: Workspace) -> None:
+        with pytest.raises(InvalidInput, match="own folder"):
+            workspace.datasets.track(str(workspace.root / ".lineal"), name="n")
+
     def test_an_unknown_scheme_is_refused(self, workspace: Workspace) -> None:
         with pytest.raises(InvalidInput, match="ftp:// cannot be tracked"):
             workspace.datasets.track("ftp://host/a.csv")

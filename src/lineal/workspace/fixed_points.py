@@ -24,7 +24,7 @@ from lineal.store.sources import FOLDER
 from lineal.store.sources.interface import Source, SourceFile
 from lineal.store.sources.listing import ordered
 from lineal.workspace.facts import text_of
-from lineal.workspace.importing import checked_name, location_of, throttled
+from lineal.workspace.importing import checked_name, checked_path, location_of, throttled
 from lineal.workspace.interface import Progress
 from lineal.workspace.site import Site
 
@@ -69,9 +69,9 @@ class SourceReport:
 
 
 def place_of(site: Site, source: Source) -> Location:
-    """Where a source is: a URL, or a path."""
+    """Where a source is: a URL, or a path. Raises InvalidInput kind ``bad-path`` for Lineal's own folder, which changes with every command."""
     if source.kind == FOLDER:
-        return location_of(site, os.fsencode(source.place))
+        return location_of(site, checked_path(site, Path(source.place)))
     return Location(root=URL, path=source.place.rstrip("/").encode("utf-8", "surrogateescape"))
 
 

@@ -111,7 +111,7 @@ class LocalDatasets:
 
         Raises:
             NotFound: kind ``unknown-source`` or ``unknown-branch``; PermissionDenied: kind ``source-denied``; Unavailable: kind ``source-unavailable``.
-            InvalidInput: kinds ``bad-source``, ``bad-name``, ``foreign-redirect``, ``nothing-to-go-by``; Conflict: kind ``name-taken``.
+            InvalidInput: kinds ``bad-source``, ``bad-path``, ``bad-name``, ``foreign-redirect``, ``nothing-to-go-by``; Conflict: kind ``name-taken``.
         """
         from lineal.store.sources import open_source
         from lineal.workspace import fixed_points
