@@ -13,7 +13,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,12 +130,11 @@ class _CodeState:
         return thread
 
     def _note(self, begun: Begun, root: Path) -> None:
-        lineal_hook.exempt.add(threading.get_ident())
-        with self._lock:
+        with _exempt(), self._lock:
             if self._state is None:
                 self._state = read_git_state(root, redactor=process_redactor())
-        with contextlib.suppress(OSError):
-            self._write(begun, self._state)
+            with contextlib.suppress(OSError):
+                self._write(begun, self._state)
 
     @staticmethod
     def _write(begun: Begun, state: GitState) -> None:
@@ -185,13 +184,13 @@ class _Completion:
             finish_in_background(site, folder)
 
     def _work(self) -> None:
-        lineal_hook.exempt.add(threading.get_ident())
-        while (task := self._queue.get()) is not None:
-            site, begun, noting = task
-            if noting is not None:
-                noting.join()
-            if not self._complete(site, begun):
-                self._left.append((site, begun.folder))
+        with _exempt():
+            while (task := self._queue.get()) is not None:
+                site, begun, noting = task
+                if noting is not None:
+                    noting.join()
+                if not self._complete(site, begun):
+                    self._left.append((site, begun.folder))
 
     def _complete(self, site: Site, begun: Begun) -> bool:
         from lineal.errors import LinealError
@@ -202,6 +201,16 @@ class _Completion:
             return collect_run(site, begun.folder, deadline=self._deadline)
         except (LinealError, OSError, RuntimeError):  # a full disk; an interpreter that is ending
             return False  # the next reader tries again, and tells
+
+
+@contextlib.contextmanager
+def _exempt() -> Iterator[None]:
+    """What this thread does is Lineal's own. Only while it lives: the next thread of the program may get the same number."""
+    lineal_hook.exempt.add(threading.get_ident())
+    try:
+        yield
+    finally:
+        lineal_hook.exempt.discard(threading.get_ident())
 
 
 def _before_threads_end(callback: Callable[[], None]) -> None:

@@ -184,6 +184,24 @@ def test_a_forked_process_ends_at_once_after_a_run_of_its_own(studio: Studio) ->
     assert (outer.name, inner.name, inner.status) == ("outer", "inner", RunStatus.FINISHED)
 
 
+def test_threads_that_begin_after_our_own_ended_are_seen_although_they_get_their_numbers(studio: Studio) -> None:
+    (run,) = studio.play(
+        """
+        import lineal, threading, time
+        for number in range(20):
+            open(f"{number}.csv", "w").close()
+        with lineal.run("loaders"):
+            while any(thread.name == "lineal-code" for thread in threading.enumerate()):
+                time.sleep(0.01)
+            for number in range(20):
+                thread = threading.Thread(target=lambda: open(f"{number}.csv").close())
+                thread.start()
+                thread.join()
+        """
+    )
+    assert len(run.inputs) == 20
+
+
 def test_the_ranks_of_one_launch_share_a_run_and_the_next_launch_has_its_own(studio: Studio) -> None:
     (studio.folder / "rank.py").write_text(
         "import lineal, os\nwith lineal.run('train') as run:\n    for step in range(50): run.log(loss=float(os.environ['RANK']), step=step)\n"
