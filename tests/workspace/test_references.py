@@ -111,6 +111,9 @@ def test_an_unknown_name_comes_with_close_ones(site: Site, facts: Any) -> None:
     with pytest.raises(NotFound) as missing:
         resolve(site, "data:flihgts@1")
     assert (missing.value.kind, missing.value.hint) == ("unknown-reference", "Did you mean data:flights?")
+    with pytest.raises(NotFound) as unversioned:
+        resolve(site, "flights@99")
+    assert unversioned.value.hint == "flights is there; see its versions with: lineal data log flights"
 
 
 def test_a_prefix_that_does_not_fit_the_place_is_refused(site: Site) -> None:

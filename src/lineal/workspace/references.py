@@ -23,6 +23,7 @@ KINDS = ("run", "data", "model", "deployment", "prediction", "path")
 """What a reference can be restricted to; ``path`` is any occurrence of a file or folder."""
 
 _NODE_KINDS = {"data": "dataset"}
+_LISTS = {"data": "lineal data log", "model": "lineal show"}
 _SHOWN = 8
 
 
@@ -141,7 +142,11 @@ def _advice(site: Site, text: str, kinds: Sequence[str]) -> str:
     with site.ledger.read() as connection:
         names = lookup.known_names(connection, site.project_id)
     spellings = {name: f"{kind}:{name}" for kind, name in names if not wanted or kind in wanted}
-    close = difflib.get_close_matches(body.partition("@")[0], list(spellings), n=3, cutoff=0.6)
+    name, at, _version = body.partition("@")
+    if at and name in spellings:
+        kind = spellings[name].partition(":")[0]
+        return f"{name} is there; see its versions with: {_LISTS.get(kind, 'lineal show')} {name}"
+    close = difflib.get_close_matches(name, list(spellings), n=3, cutoff=0.6)
     if close:
         return f"Did you mean {' or '.join(spellings[name] for name in close)}?"
     return "See what there is with: lineal runs, lineal data log, lineal model list or lineal deployments"

@@ -54,12 +54,14 @@ def list_remotes(*, as_json: bool) -> None:
     if as_json:
         print_document(found)
         return
+    if not found:
+        say("There is no remote yet.")
+        what_next("lineal remote add NAME s3://bucket/prefix")
+        return
     made = table("Remote", "Address", "")
     for item in found:
         add_row(made, [visible(item.name), visible(item.url), "contents are read from there when they are wanted" if item.lends else ""])
     show(made)
-    if not found:
-        what_next("lineal remote add NAME s3://bucket/prefix")
 
 
 @remote.command()
@@ -137,6 +139,8 @@ def clone(*, url: str, folder: Path | None, project: str, prefixes: tuple[str, .
     if not as_json:
         say(f"{visible(str(made.root))} is a copy of {visible(made.project)}")
     _tell(done, as_json=as_json)
+    if done.lines and not as_json:
+        what_next(f"cd {visible(str(made.root))}", f"lineal data checkout {visible(done.lines[0].name)}")
 
 
 def _tell(done: Transfer, *, as_json: bool) -> None:
