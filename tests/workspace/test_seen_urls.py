@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from lineal.bootstrap.compose import create_workspace, open_workspace
+from lineal.records import journal
 from lineal.records.run import FileUse, Run
 from lineal.workspace.interface import RunRequest, Workspace
+from lineal.workspace.seen_urls import url_reads
 
 
 @pytest.fixture
@@ -162,3 +164,10 @@ def test_urls_given_to_lineal_run_are_inputs_too(workspace: Workspace) -> None:
     run = workspace.runs.execute(RunRequest(command=["true"], folder=workspace.root, inputs=["lineal://flights@1/07.csv", "data/08.csv"]))
     assert sorted(use.path for use in run.inputs) == ["data/08.csv", "lineal://flights@1/07.csv"]
     assert {use.dataset for use in run.inputs} == {"flights@1"}
+
+
+def test_an_address_that_names_its_server_is_the_one_that_is_tracked_without() -> None:
+    named = {"k": journal.READ, "declared": True, "role": "train", "url": "s3://flights/a?b.csv?endpoint=http://127.0.0.1:9000&region=us-east-1"}
+    seen = {"k": journal.READ, "url": "s3://flights/a?b.csv", "facts": {"etag": "x"}}
+    (read,) = url_reads([named, seen])
+    assert (read.url, read.role, read.facts.etag) == ("s3://flights/a?b.csv", "train", "x")

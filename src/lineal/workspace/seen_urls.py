@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,9 @@ def url_outputs(entries: Iterable[Mapping[str, Any]]) -> list[FileFact]:
     return list(found.values())
 
 
+_OPTIONS = re.compile(r"\?(?:endpoint|region)=\S*\Z")
+"""Which server a declared address means, as `lineal data track` takes it; what programs read is known without."""
+
 _UNKNOWN = ("", "", "", "", "", None)
 
 
@@ -56,6 +60,8 @@ def _state(read: UrlRead) -> tuple[Any, ...]:
 
 def _read(entry: Mapping[str, Any]) -> UrlRead:
     facts, url, role = entry.get("facts") or {}, str(entry["url"]), str(entry.get("role") or "")
+    if entry.get("declared"):
+        url = _OPTIONS.sub("", url)
     return UrlRead(
         url=url,
         facts=facts_of(facts),
