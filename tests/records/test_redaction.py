@@ -44,6 +44,20 @@ def test_a_secret_is_known_by_what_stands_beside_it(text: str, secret: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("https://h/f?sig=abc%3D&x=1", "https://h/f?sig=[redacted]&x=1"),
+        ("?sig=a?password=b", "?sig=[redacted]"),
+        ("[password=abc]", "[password=[redacted]]"),
+        ("password=[redacted]more", "password=[redacted]"),
+    ],
+)
+def test_the_mark_stands_once_and_alone(text: str, left: str) -> None:
+    assert Redactor().text(text) == left
+    assert Redactor().text(left) == left
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "max_tokens=2048",

@@ -312,8 +312,10 @@ class TestAWebServer:
     def test_what_is_not_there_is_named_and_who_does_not_answer_too(self, workspace: Workspace, site: tuple[str, Path]) -> None:
         with pytest.raises(NotFound, match="there is nothing at"):
             workspace.datasets.track(f"{site[0]}/none.csv")
-        with pytest.raises(Unavailable, match="does not answer"):
+        with pytest.raises(Unavailable, match="does not answer: the connection is refused"):
             workspace.datasets.track("http://127.0.0.1:9/x.csv")
+        with pytest.raises(Unavailable, match="does not answer: the name of its server is unknown"):
+            workspace.datasets.track("http://no-such-host.invalid/x.csv")
 
     def test_a_server_that_says_nothing_of_a_file_needs_its_md5(self, workspace: Workspace, site: tuple[str, Path]) -> None:
         with pytest.raises(InvalidInput, match="neither an entity tag nor a time"):

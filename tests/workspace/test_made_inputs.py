@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -194,18 +195,50 @@ def test_what_is_no_query_is_told_at_once(workspace: Workspace) -> None:
     play(
         workspace,
         """
-        import lineal, pytest, sqlite3
-        from lineal.errors import InvalidInput
+        import json, lineal, sqlalchemy, sqlite3
+        from lineal.errors import LinealError
         connection = sqlite3.connect("shop.db")
+        asked = {
+            "no rows": ("a", "DELETE FROM orders", connection),
+            "no connection": ("a", "SELECT 1", 7),
+            "no url": ("a", "SELECT 1", "not a url: hunter22"),
+            "no port": ("a", "SELECT 1", "postgresql://ada:hunter22@host:x/shop"),
+            "no such database": ("a", "SELECT 1", "paradox://ada:hunter22@host/shop"),
+            "no driver": ("a", "SELECT 1", "oracle+cx_oracle://ada:hunter22@host/shop"),
+            "nobody there": ("a", "SELECT 1", "postgresql+psycopg://ada:hunter22@127.0.0.1:9/shop"),
+            "no folder": ("a", "SELECT 1", "sqlite:////no/such/folder/shop.db"),
+            "no name": ("a/b", "SELECT 1", connection),
+            "no statement": ("a", "SELEKT 1", connection),
+            "no statement by url": ("a", "SELEKT 1", "sqlite:///shop.db"),
+            "no table": ("a", "SELECT * FROM nothing", sqlalchemy.create_engine("sqlite:///shop.db")),
+        }
+        said = {}
         with lineal.run("train") as run:
-            for kind, arguments in {"no-rows": ("a", "DELETE FROM orders", connection), "not-a-connection": ("a", "SELECT 1", 7), "bad-name": ("a/b", "SELECT 1", connection)}.items():
-                with pytest.raises(InvalidInput) as refused:
+            for what, arguments in asked.items():
+                try:
                     run.query(*arguments)
-                assert refused.value.kind == kind
-            with pytest.raises(sqlite3.OperationalError):
-                run.query("a", "SELEKT", connection)
+                except LinealError as error:
+                    said[what] = [error.kind, error.message]
+        json.dump(said, open("said.json", "w"))
         """,
     )
+    said = json.loads((workspace.root / "said.json").read_text())
+    assert {what: kind for what, (kind, _message) in said.items()} == {
+        "no rows": "no-rows",
+        "no connection": "not-a-connection",
+        "no url": "not-a-connection",
+        "no port": "not-a-connection",
+        "no such database": "not-a-connection",
+        "no driver": "missing-extra",
+        "nobody there": "database-unavailable",
+        "no folder": "database-unavailable",
+        "no name": "bad-name",
+        "no statement": "query-failed",
+        "no statement by url": "query-failed",
+        "no table": "query-failed",
+    }
+    assert said["no statement"][1] == 'the database refuses the statement: near "SELEKT": syntax error'
+    assert "hunter22" not in str(said)
 
 
 def test_test_rows_among_training_rows_are_warned_of_in_the_run_and_from_one_it_stands_on(workspace: Workspace) -> None:

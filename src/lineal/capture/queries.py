@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 
 from blake3 import blake3
 
-from lineal.errors import InvalidInput
+from lineal.errors import InvalidInput, LinealError, Unavailable
 from lineal.records.digest import Digest, blake3_digest
-from lineal.records.redaction import public_url
+from lineal.records.redaction import Redactor, public_url
 from lineal.records.result_text import result_lines
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
@@ -52,19 +52,21 @@ class WrittenResult:
 
 
 def ask(statement: Any, connection: Any, parameters: Parameters) -> Answer:
-    """Sends a statement and fetches all rows. Nothing is committed; errors of the database come through as they are.
+    """Sends a statement and fetches all rows. Nothing is committed; an error of the driver is the cause of ours.
 
     Args:
         connection: of DB-API 2 (sqlite3, psycopg, duckdb, ADBC and so on), a connection or engine of SQLAlchemy, or its URL as text.
 
     Raises:
-        InvalidInput: kind ``not-a-connection``; kind ``no-rows``, if the statement gives none.
+        InvalidInput: kind ``not-a-connection``; kind ``query-failed``, if the database refuses it; kind ``no-rows``, if the statement gives none.
+        Unavailable: kind ``database-unavailable``, if there is no way in; kind ``missing-extra``, if the driver is not installed.
     """
     began = time.perf_counter_ns()
     if isinstance(connection, str) or _is_of(connection, "sqlalchemy"):
         columns, rows, source, kind = _ask_sqlalchemy(statement, connection, parameters)
     else:
-        columns, rows = _ask_plain(statement, connection, parameters)
+        with _refusals():
+            columns, rows = _ask_plain(statement, connection, parameters)
         source, kind = _described(connection)
     took = (time.perf_counter_ns() - began) // 1000
     return Answer(columns=columns, rows=rows, text=_text_of(statement, connection), source=source, kind=kind, took=took)
@@ -105,9 +107,9 @@ def _write_below(file: BinaryIO, piece: bytes, size: int, largest: int) -> None:
 def _ask_sqlalchemy(statement: Any, connection: Any, parameters: Parameters) -> tuple[tuple[str, ...], list[Sequence[Any]], str, str]:
     import sqlalchemy
 
-    engine = sqlalchemy.create_engine(connection) if isinstance(connection, str) else connection
+    engine = _engine(connection) if isinstance(connection, str) else connection
     try:
-        with _connected(engine) as opened:
+        with _connected(engine) as opened, _refusals():
             prepared = sqlalchemy.text(statement) if isinstance(statement, str) else statement
             result = opened.execute(prepared, parameters) if parameters else opened.execute(prepared)
             if not result.returns_rows:
@@ -119,13 +121,73 @@ def _ask_sqlalchemy(statement: Any, connection: Any, parameters: Parameters) -> 
             engine.dispose()
 
 
+def _engine(url: str) -> Any:
+    """The engine of a database URL, whose text is not shown: it holds a password, or is none at all."""
+    import sqlalchemy
+
+    try:
+        return sqlalchemy.create_engine(url)
+    except sqlalchemy.exc.NoSuchModuleError as error:
+        scheme = url.partition("://")[0]
+        raise _not_a_connection(f"{scheme}:// is no kind of database that SQLAlchemy knows here") from error
+    except ImportError as error:
+        raise Unavailable(
+            f"the driver {error.name} of that database is not installed", kind="missing-extra", hint=f"Install it with: pip install {error.name}"
+        ) from error
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:
+        raise _not_a_connection("the text that was given as the connection is no database URL") from error
+
+
 @contextmanager
 def _connected(engine: Any) -> Iterator[Any]:
-    if hasattr(engine, "connect") and not hasattr(engine, "in_transaction"):
-        with engine.connect() as opened:
-            yield opened
-    else:
+    import sqlalchemy
+
+    if not hasattr(engine, "connect") or hasattr(engine, "in_transaction"):
         yield engine
+        return
+    try:
+        opened = engine.connect()
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise _unavailable(error) from error
+    with opened:
+        yield opened
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What a driver raises as ours. Its errors derive from a class that is called Error, as DB-API 2 wants it."""
+    try:
+        yield
+    except Exception as error:
+        if not any(base.__name__ in {"Error", "SQLAlchemyError"} for base in type(error).__mro__):
+            raise
+        if getattr(error, "connection_invalidated", False):
+            raise _unavailable(error) from error
+        raise InvalidInput(
+            f"the database refuses the statement: {_said(error)}", kind="query-failed", hint="Correct the statement or its parameters."
+        ) from error
+
+
+def _unavailable(error: Exception) -> LinealError:
+    return Unavailable(
+        f"the database does not let us in: {_said(error)}",
+        kind="database-unavailable",
+        hint="Check host, port, user and password of the database URL, and whether the database runs.",
+    )
+
+
+def _not_a_connection(reason: str) -> InvalidInput:
+    return InvalidInput(
+        reason,
+        kind="not-a-connection",
+        hint="Give a connection of DB-API 2 (sqlite3, psycopg, duckdb), one of SQLAlchemy, or a database URL such as postgresql+psycopg://host/name.",
+    )
+
+
+def _said(error: Exception) -> str:
+    """The first line of what the driver says, without secrets."""
+    text = str(getattr(error, "orig", None) or error).strip()
+    return Redactor().text(text.partition("\n")[0]) or type(error).__name__
 
 
 def _ask_plain(statement: Any, connection: Any, parameters: Parameters) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
@@ -133,11 +195,7 @@ def _ask_plain(statement: Any, connection: Any, parameters: Parameters) -> tuple
         done = connection.execute(statement, parameters) if parameters else connection.execute(statement)
         return _columns_of(done), done.fetchall()
     if not callable(getattr(connection, "cursor", None)):
-        raise InvalidInput(
-            f"{type(connection).__name__} is no connection",
-            kind="not-a-connection",
-            hint="Give a connection of DB-API 2 (sqlite3, psycopg, duckdb), one of SQLAlchemy, or a database URL.",
-        )
+        raise _not_a_connection(f"{type(connection).__name__} is no connection")
     with closing(connection.cursor()) as cursor:
         cursor.execute(statement, parameters) if parameters else cursor.execute(statement)
         return _columns_of(cursor), [tuple(row) if not isinstance(row, Mapping) else tuple(row.values()) for row in cursor.fetchall()]

@@ -188,7 +188,8 @@ class JournalRecorder:
             keep: whether the result itself is kept; if it is small, unless told.
 
         Raises:
-            InvalidInput: kind ``bad-name``, ``not-a-connection`` or ``no-rows``; and what the database raises.
+            InvalidInput: kind ``bad-name``, ``not-a-connection``, ``query-failed`` or ``no-rows``.
+            Unavailable: kind ``database-unavailable`` or ``missing-extra``.
         """
         from lineal.capture import queries
         from lineal.records.result_text import column_types

@@ -36,7 +36,7 @@ _USERINFO = re.compile(rb"(\b(?!lineal://)[A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/'\"
 _QUERY = re.compile(rb"([?&])([\w.%-]+)=([^&\s'\"#<>]+)")
 _BEARER = re.compile(rb"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:\w+ )?|bearer\s+)([A-Za-z0-9._~+/-]{8,}=*)")
 _ASSIGNED = re.compile(
-    rb"([\w.-]*[A-Za-z][\w.-]*)(['\"\]]*\s*(?:=>|:=|=|:)\s*|['\"]?,\s*(?=['\"]))(?:([rbuf]?)(['\"])((?:(?!\4)[^\\\n]|\\.)*)\4|([^\s,;'\"&)}\]]+))"
+    rb"([\w.-]*[A-Za-z][\w.-]*)(['\"\]]*\s*(?:=>|:=|=|:)\s*|['\"]?,\s*(?=['\"]))(?:([rbuf]?)(['\"])((?:(?!\4)[^\\\n]|\\.)*)\4|((?:\[redacted\]|[^\s,;'\"&)}\]])+))"
 )
 _OPTION = re.compile(rb"(?<!\S)(--?[A-Za-z][\w-]*)(\s+)(?!-)([^\s'\"]+|'[^'\n]*'|\"[^\"\n]*\")")
 _HINTS = re.compile(rb"(?i)pass|pwd|secret|token|key|cred|auth|://|sig|bearer")

@@ -18,6 +18,7 @@ from lineal.errors import LinealError, NotFound, PermissionDenied, Unavailable
 from lineal.records.tracked import SourceFacts, plain_etag
 from lineal.store.backends.address import Address, parse_address
 from lineal.store.sources.interface import SourceFile, changed
+from lineal.store.sources.reasons import reason_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -181,7 +182,7 @@ class BucketSource:
                 kind="source-denied",
                 hint="Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or Google's, or Azure's variables), and the key's rights.",
             )
-        reason = f"it says {status}" if status else "the connection broke"
+        reason = f"it says {status}" if status else reason_of(error)
         return Unavailable(f"{self.place} does not answer: {reason}", kind="source-unavailable", hint="Check the network and the endpoint.")
 
 

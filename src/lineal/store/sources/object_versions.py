@@ -10,6 +10,7 @@ from lineal.errors import Unavailable
 from lineal.records.tracked import SourceFacts, plain_etag
 from lineal.store.backends.address import Address
 from lineal.store.sources.interface import SourceFile
+from lineal.store.sources.reasons import reason_of
 
 
 def list_versions(address: Address) -> Iterator[SourceFile] | None:
@@ -41,7 +42,7 @@ def _answers(pages: Any, address: Address) -> Iterator[Any]:
         yield from pages
     except (BotoCoreError, ClientError) as error:
         raise Unavailable(
-            f"{address.place} does not answer: {type(error).__name__}", kind="source-unavailable", hint="Check the network and the endpoint."
+            f"{address.place} does not answer: {reason_of(error)}", kind="source-unavailable", hint="Check the network and the endpoint."
         ) from error
 
 

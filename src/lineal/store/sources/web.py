@@ -17,6 +17,7 @@ from lineal.errors import InvalidInput, LinealError, NotFound, PermissionDenied,
 from lineal.records.redaction import public_url
 from lineal.records.tracked import SourceFacts, plain_etag
 from lineal.store.sources.interface import SourceFile, changed
+from lineal.store.sources.reasons import reason_of
 
 if TYPE_CHECKING:
     import httpx
@@ -116,7 +117,7 @@ class WebSource:
                             return
                         url = self._next(url, answer.headers.get("location", ""))
         except httpx.HTTPError as error:
-            raise self._unavailable(type(error).__name__) from error
+            raise self._unavailable(reason_of(error)) from error
         raise self._unavailable(f"it redirects more than {REDIRECTS} times")
 
     def _refuse(self, answer: httpx.Response) -> None:
