@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -64,6 +65,66 @@ def test_what_libraries_read_from_a_bucket_is_tied_to_the_fixed_point(studio: Wo
     assert set(uses) == set(READERS)
     assert {(use.dataset, use.role, use.restorable, use.size, use.note) for use in uses.values()} == {("flights@1", "train", True, len(CSV), "")}
     assert found.warnings == ()
+
+
+BEFORE = """
+import boto3, s3fs, pandas, obstore
+from obstore.store import S3Store
+from pyarrow import csv, dataset, fs
+from pyarrow.fs import S3FileSystem
+assert isinstance(fs.FileSystem.from_uri('s3://{bucket}?region=us-east-1')[0], S3FileSystem)
+"""
+
+
+def recorded(workspace: Workspace, code: str) -> Run:
+    """The run of a program that records itself, outside `lineal run`."""
+    (workspace.root / "program.py").write_text(code)
+    done = subprocess.run([sys.executable, "program.py"], cwd=workspace.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    workspace.runs.ingest()
+    return workspace.runs.get(workspace.runs.search().runs[0].id)
+
+
+@pytest.mark.parametrize("before", ["", BEFORE], ids=["imported in the block", "imported before it"])
+def test_a_block_of_a_program_sees_what_lineal_run_sees(studio: Workspace, moto_server: ObjectServer, before: str) -> None:
+    pa = PYARROW.format(endpoint=moto_server.endpoint.removeprefix("http://"))
+    lines = [code.format(bucket=BUCKET, key=f"2013/train-{name}.csv", pa=pa) for name, code in READERS.items()]
+    if before:  # names that were taken over before the block are watched, too
+        lines = [line.rpartition("; ")[2].replace("fs.S3FileSystem", "S3FileSystem").replace("s3S3", "s3fs.S3") for line in lines]
+    quiet = READERS["botocore"].format(bucket=BUCKET, key="2013/train.csv")
+    code = [before.format(bucket=BUCKET), "import lineal", "with lineal.run():", *(f"    {line}" for line in lines), quiet]
+    found = recorded(studio, "\n".join(code))
+    uses = {use.path.rpartition("/train-")[2].removesuffix(".csv"): use for use in found.inputs}
+    assert set(uses) == set(READERS)
+    assert {(use.dataset, use.restorable, use.size, use.note) for use in uses.values()} == {("flights@1", True, len(CSV), "")}
+
+
+@pytest.mark.parametrize("begun", [recorded, run])
+def test_a_block_inside_another_is_told_of_what_it_reads_and_so_is_the_outer_one(studio: Workspace, begun: Callable[[Workspace, str], Run]) -> None:
+    code = f"""
+import boto3, lineal
+def look(name):
+    boto3.client("s3").get_object(Bucket="{BUCKET}", Key=f"2013/train-{{name}}.csv")["Body"].read()
+with lineal.run("first"):
+    look("s3fs")
+with lineal.run("outer"):
+    look("botocore")
+    with lineal.run("inner"):
+        import pyarrow.dataset  # under `lineal run` two watchers look for it
+        look("obstore")
+"""
+    begun(studio, code)
+    inner, outer = (studio.runs.get(row.id) for row in studio.runs.search().runs[:2])
+    assert inner.name == "inner"
+    assert {use.path.rpartition("/train-")[2] for use in inner.inputs if use.root == "url"} == {"obstore.csv"}
+    first = set() if begun is recorded else {"s3fs.csv"}  # under `lineal run` both blocks are parts of one run
+    assert {use.path.rpartition("/train-")[2] for use in outer.inputs if use.root == "url"} == {"botocore.csv", "obstore.csv", *first}
+
+
+def test_an_address_with_its_server_is_the_one_that_was_tracked_so(studio: Workspace, moto_server: ObjectServer) -> None:
+    address = f"s3://{BUCKET}/2013/train.csv?endpoint={moto_server.endpoint}&region=us-east-1"
+    (use,) = recorded(studio, f"import lineal\nwith lineal.run() as run:\n    run.input({address!r}, role='train')").inputs
+    assert (use.dataset, use.path, use.restorable, use.role) == ("flights@1", f"s3://{BUCKET}/2013/train.csv", True, "train")
 
 
 def test_an_object_that_is_no_longer_what_was_recorded_is_told_of(studio: Workspace) -> None:
@@ -133,6 +194,12 @@ class TestTheWeb:
         lines = [code.format(url=f"{site}/{name}.csv?token=secret") + "\n" + code.format(url=f"{site}/other.csv") for name, code in readers.items()]
         uses = {use.path: (use.dataset, use.note) for use in run(studio, "\n".join(lines)).inputs}
         assert uses == {f"{site}/{name}.csv": (f"{name}-{port}@1", "") for name in readers}
+
+    def test_a_block_of_a_program_sees_them_too(self, studio: Workspace, site: str) -> None:
+        url = f"{site}/airports.csv"
+        code = f"import requests, lineal\nwith lineal.run():\n    requests.get('{url}').content\n    requests.get('{site}/other.csv').content"
+        (use,) = recorded(studio, code).inputs
+        assert (use.path, use.dataset) == (url, f"airports-{site.rpartition(':')[2]}@1")
 
     def test_what_lineal_itself_fetches_for_an_address_of_its_own_is_noted_once(self, studio: Workspace, site: str) -> None:
         name = f"airports-{site.rpartition(':')[2]}"

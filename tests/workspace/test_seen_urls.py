@@ -171,3 +171,5 @@ def test_an_address_that_names_its_server_is_the_one_that_is_tracked_without() -
     seen = {"k": journal.READ, "url": "s3://flights/a?b.csv", "facts": {"etag": "x"}}
     (read,) = url_reads([named, seen])
     assert (read.url, read.role, read.facts.etag) == ("s3://flights/a?b.csv", "train", "x")
+    (web,) = url_reads([{"k": journal.READ, "declared": True, "url": "https://host/sales.csv?region=north"}])
+    assert web.url == "https://host/sales.csv?region=north"

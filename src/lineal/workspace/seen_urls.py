@@ -48,8 +48,8 @@ def url_outputs(entries: Iterable[Mapping[str, Any]]) -> list[FileFact]:
     return list(found.values())
 
 
-_OPTIONS = re.compile(r"\?(?:endpoint|region)=\S*\Z")
-"""Which server a declared address means, as `lineal data track` takes it; what programs read is known without."""
+_OPTIONS = re.compile(r"\A((?:s3a?|gs|az)://[^\s]*?)\?(?:endpoint|region)=\S*\Z")
+"""Which server the address of a bucket means, as `lineal data track` takes it; what programs read there is known without."""
 
 _UNKNOWN = ("", "", "", "", "", None)
 
@@ -61,7 +61,7 @@ def _state(read: UrlRead) -> tuple[Any, ...]:
 def _read(entry: Mapping[str, Any]) -> UrlRead:
     facts, url, role = entry.get("facts") or {}, str(entry["url"]), str(entry.get("role") or "")
     if entry.get("declared"):
-        url = _OPTIONS.sub("", url)
+        url = _OPTIONS.sub(r"\1", url)
     return UrlRead(
         url=url,
         facts=facts_of(facts),

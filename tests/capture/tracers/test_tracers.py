@@ -54,6 +54,11 @@ class TracerContract:
     def test_reading_and_writing_are_told_apart(self, project: Path) -> None:
         assert self.seen(project, "open('out.csv', 'w').write(open('in.csv').read())") == {"in.csv": "r", "out.csv": "w"}
 
+    def test_a_folder_that_is_opened_as_a_dataset_is_seen(self, project: Path) -> None:
+        (project / "parts").mkdir()
+        (project / "parts/1.csv").write_text("a\n1\n")
+        assert set(self.seen(project, "import pyarrow.dataset as ds; ds.dataset('parts', format='csv').to_table()")) & {"parts", "parts/1.csv"}
+
     def test_children_and_forks_are_seen(self, project: Path) -> None:
         code = (
             "import os, subprocess, sys\n"

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     Tell = Callable[[bytes, str], None]
 
+MARK = "_watched_by_" + __name__.replace(".", "_")
+"""On what is wrapped already. Each copy of this module has its own: a block of its own under ``lineal run`` is told of the same calls."""
+
 BY_ARGUMENT = "mode"
 """In place of ``r`` or ``w``: the call's own argument ``mode`` says it; reading where it is left out."""
 
@@ -92,20 +95,27 @@ class Wrapper:
         self._patches = {} if remote is None else remote.patches()
 
     def install(self) -> None:
-        """Wraps what is loaded, and what will be."""
+        """Wraps what is loaded, also where other modules took it over by its name, and what will be."""
         sys.meta_path.insert(0, self)
+        replaced: dict[int, tuple[Any, Any]] = {}
         for name in {*WRAPPED, *UNSEEN, *self._patches}:
             module = sys.modules.get(name)
             if module is not None:
+                before = dict(module.__dict__)
                 self._loaded(name, module)
+                after = module.__dict__
+                replaced.update({id(value): (value, after[key]) for key, value in before.items() if after.get(key, value) is not value})
+        if replaced:
+            _hand_over(replaced)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """The spec that the other finders give, with a loader that tells us when the module is loaded."""
         if name not in WRAPPED and name not in UNSEEN and name not in self._patches:
             return None
-        for finder in sys.meta_path:
+        finders = list(sys.meta_path)
+        for finder in finders[finders.index(self) + 1 if self in finders else 0 :]:  # one of our kind before us asks us: asking it would never end
             find = getattr(finder, "find_spec", None)
-            spec = None if finder is self or find is None else find(name, path, target)
+            spec = None if find is None else find(name, path, target)
             if spec is not None:
                 self._follow(name, spec.loader)
                 return spec
@@ -138,7 +148,7 @@ class Wrapper:
         owner_name, _dot, method = attribute.rpartition(".")
         owner = getattr(module, owner_name, None) if owner_name else module
         original = getattr(owner, method, None)
-        if original is None or getattr(original, "_lineal", False):
+        if original is None or getattr(original, MARK, False):
             return
 
         def watch(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -153,6 +163,19 @@ class Wrapper:
                 return
 
         setattr(owner, method, _watched_class(original, watch) if isinstance(original, type) else _watched(original, watch))
+
+
+def _hand_over(replaced: dict[int, tuple[Any, Any]]) -> None:
+    """Gives modules that took a function or class over by its name before it was watched the watched one; the libraries' own keep theirs."""
+    own = {name.partition(".")[0] for name in WRAPPED}
+    for name, module in list(sys.modules.items()):
+        names = getattr(module, "__dict__", None)
+        if type(names) is not dict or name.partition(".")[0] in own:
+            continue
+        for key, value in list(names.items()):
+            original, watched = replaced.get(id(value), (None, None))
+            if original is value and watched is not None:
+                names[key] = watched
 
 
 def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], name: str, position: int) -> Any:
@@ -196,7 +219,7 @@ def _watched(function: Any, watch: Callable[[tuple[Any, ...], dict[str, Any]], N
         functools.update_wrapper(watched, function)
     except (AttributeError, TypeError):
         return function
-    watched._lineal = True  # type: ignore[attr-defined]  # noqa: SLF001 - our own mark
+    setattr(watched, MARK, True)
     return watched
 
 
@@ -204,11 +227,10 @@ def _watched_class(original: type, watch: Callable[[tuple[Any, ...], dict[str, A
     """A class of the same name that tells of its first argument when an instance is made."""
 
     class Watched(original):  # type: ignore[misc]
-        _lineal = True
-
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
             watch(args, kwargs)
             return original.__new__(cls, *args, **kwargs)
 
+    setattr(Watched, MARK, True)
     Watched.__name__, Watched.__qualname__, Watched.__module__ = original.__name__, original.__qualname__, original.__module__
     return Watched

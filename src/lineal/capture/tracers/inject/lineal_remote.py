@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     Note = Callable[..., None]
 
+MARK = "_watched_by_" + __name__.replace(".", "_")
+"""On what is wrapped already, by this very copy of the module."""
+
 MOST_FILES = 100
 """Of a folder that is opened as one dataset, how many files are looked at one by one."""
 
@@ -56,9 +59,7 @@ class Remote:
             for item in argument[:1000]:
                 self.given(item, filesystem)
             return
-        url = _url_of(argument, filesystem)
-        if not url:
-            return
+        url = _url_of(argument, filesystem) if self._states() else ""
         if url.startswith(("http://", "https://")):
             tracked = self._tracked_as(url)
             if tracked:
@@ -68,7 +69,7 @@ class Remote:
 
     def opened_as_dataset(self, found: Any) -> None:
         """Notes the files of a pyarrow dataset on an object store."""
-        scheme = _scheme_of(getattr(found, "filesystem", None))
+        scheme = _scheme_of(getattr(found, "filesystem", None)) if self._states() else ""
         files = list(getattr(found, "files", ()) or ()) if scheme else []
         for path in files[:MOST_FILES]:
             url = "{}://{}".format(scheme, path.lstrip("/"))
@@ -114,8 +115,12 @@ class Remote:
     def _patch_pyarrow_fs(self, module: Any) -> None:
         for scheme, name in (("s3", "S3FileSystem"), ("gs", "GcsFileSystem")):
             original = getattr(module, name, None)
-            if isinstance(original, type):
-                setattr(module, name, _watched_filesystem(original, scheme, self._note))
+            if isinstance(original, type) and not getattr(original, MARK, False):
+                setattr(module, name, _watched_filesystem(original, scheme, self._opened))
+
+    def _opened(self, filesystem: Any, url: str) -> None:
+        if self._states():  # once no run goes on, nothing is asked for any more
+            self._note(url, _looked(filesystem, url))
 
     def _patch_httpx(self, module: Any) -> None:
         _after(module.Client, "send", self._sent)
@@ -172,7 +177,7 @@ class Remote:
 def _after(owner: Any, name: str, tell: Callable[[tuple[Any, ...], dict[str, Any], Any], None]) -> None:
     """Wraps a function or method: ``tell`` sees its arguments and its result."""
     original = getattr(owner, name, None)
-    if original is None or getattr(original, "_lineal", False):
+    if original is None or getattr(original, MARK, False):
         return
     import functools
 
@@ -187,7 +192,7 @@ def _after(owner: Any, name: str, tell: Callable[[tuple[Any, ...], dict[str, Any
 def _after_awaited(owner: Any, name: str, tell: Callable[[tuple[Any, ...], dict[str, Any], Any], None]) -> None:
     """The same for a coroutine function."""
     original = getattr(owner, name, None)
-    if original is None or getattr(original, "_lineal", False):
+    if original is None or getattr(original, MARK, False):
         return
     import functools
 
@@ -200,7 +205,7 @@ def _after_awaited(owner: Any, name: str, tell: Callable[[tuple[Any, ...], dict[
 
 
 def _replace(owner: Any, name: str, watched: Any) -> None:
-    watched._lineal = True  # noqa: SLF001 - our own mark
+    setattr(watched, MARK, True)
     setattr(owner, name, watched)
 
 
@@ -211,16 +216,18 @@ def _quietly(tell: Callable[..., None], *given: Any) -> None:
         return
 
 
-def _watched_filesystem(original: type, scheme: str, note: Note) -> type:
+def _watched_filesystem(original: type, scheme: str, opened_at: Callable[[Any, str], None]) -> type:
     """A class of the same name that tells of the files that it opens to be read; pyarrow's own readers go past it, and are seen by what they open."""
 
     def tell(filesystem: Any, path: Any) -> None:
-        url = "{}://{}".format(scheme, str(path).lstrip("/"))
-        note(url, _looked(filesystem, url))
+        opened_at(filesystem, "{}://{}".format(scheme, str(path).lstrip("/")))
 
-    class Watched(original):  # type: ignore[misc]
-        _lineal = True
+    class Kind(type(original)):  # type: ignore[misc]
+        def __instancecheck__(cls, instance: Any) -> bool:
+            """What pyarrow makes by itself, as from a URI, is one too."""
+            return isinstance(instance, original) if cls is Watched else super().__instancecheck__(instance)
 
+    class Watched(original, metaclass=Kind):  # type: ignore[misc]
         def open_input_file(self, path: Any, *args: Any, **kwargs: Any) -> Any:
             opened = original.open_input_file(self, path, *args, **kwargs)  # type: ignore[attr-defined]
             _quietly(tell, self, path)
@@ -231,6 +238,7 @@ def _watched_filesystem(original: type, scheme: str, note: Note) -> type:
             _quietly(tell, self, path)
             return opened
 
+    setattr(Watched, MARK, True)
     Watched.__name__, Watched.__qualname__, Watched.__module__ = original.__name__, original.__qualname__, original.__module__
     return Watched
 
