@@ -12,6 +12,7 @@ import pytest
 from tests.workspace.conftest import PROJECT, open_site
 
 from lineal.store.backends.address import parse_address
+from lineal.store.index import NEAR_LOOSE_PACKS
 from lineal.store.repository import Repository
 from lineal.workspace.audit import LocalAudit
 from lineal.workspace.remotes import remote_book
@@ -38,8 +39,8 @@ class Project:
             (self.data / name).write_bytes(content)
         self.datasets.add(self.data, name="d")
         (self.data / "late.txt").write_bytes(b"late")
-        for name in ("two", "three", "four"):  # so that there are loose packs and a merged segment
-            (self.data / name).write_bytes(name.encode() * 99)
+        for number in range(NEAR_LOOSE_PACKS // 2 + 2):  # so that there are loose packs and a merged segment
+            (self.data / f"more{number}").write_bytes(b"%d" % number * 99)
             self.datasets.add(self.data, name="d")
 
     @property

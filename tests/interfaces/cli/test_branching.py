@@ -33,6 +33,7 @@ def ask(*arguments: str) -> Any:
 def flights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A dataset on two branches that changed one table in two ways; the working copy is on main."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
     return prepare(tmp_path)
 
 
@@ -103,7 +104,7 @@ def test_a_revert_goes_back_and_one_version_can_be_undone(flights: Path) -> None
 
 def test_a_deleted_branch_leaves_its_versions(flights: Path) -> None:
     assert call("branch", "flights", "--delete", "cleaning").exit_code == 4
-    assert "1 version of it alone stay in the log" in done("branch", "flights", "--delete", "cleaning", "--force")
+    assert "1 version of it alone stays in the log" in done("branch", "flights", "--delete", "cleaning", "--force")
     assert len(ask("log", "flights")) == 3
     assert ask("branch", "flights", "again", "--at", "2")["version"] == "flights@2"
     assert ask("branch", "flights", "--delete", "again", "--force") == {"dataset": "flights", "deleted": "again", "versions": ["flights@2"]}

@@ -103,6 +103,7 @@ def show_log(versions: Sequence[DatasetVersion], branches: Sequence[Branch]) -> 
         at.setdefault(branch.commit, []).append(branch.name + ("*" if branch.current else ""))
     columns = ["Version", "Added", "By", "Files", "Size", "New", "Commit", "Message"]
     made = table(*(["Lines", *columns, "Branches"] if parted else columns), right=["Files", "Size", "New"])
+    made.columns[int(parted)].min_width = max((len(version.reference) for version in versions), default=0)  # a name that is cut names nothing
     for place, version in enumerate(versions):
         sizes = [f"{version.files:,}", size(version.size), size(version.stored_bytes)]
         cells = [
