@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -20,6 +20,7 @@ from lineal.records.run import Run
 from lineal.workspace.interface import RunRequest, Workspace
 
 BUCKET = "flights-read"
+ASKED = "as its source said when the run ended"
 CSV = "a,b\n1,2\n3,4\n"
 
 READERS = {
@@ -139,11 +140,18 @@ def test_a_declared_url_gives_the_role_and_what_was_seen_the_state(studio: Works
     assert (use.role, use.role_origin, use.declared, use.dataset, use.note) == ("test", "declared", True, "flights@1", "")
 
 
-def test_what_was_only_declared_is_tied_to_the_newest_fixed_point_and_said_to_be_unknown(studio: Workspace) -> None:
-    (use,) = run(studio, f"import lineal\nwith lineal.run() as run:\n    run.input('s3://{BUCKET}/2013/train.csv')").inputs
-    assert (use.dataset, use.note) == ("flights@1", "what it was when it was read is not known")
+def test_of_what_was_only_declared_the_source_is_asked_when_the_run_has_ended(studio: Workspace) -> None:
+    found = run(studio, f"import lineal\nwith lineal.run() as run:\n    run.input('s3://{BUCKET}/2013/train.csv')")
+    assert [(use.dataset, use.note, use.restorable) for use in found.inputs] == [("flights@1", ASKED, True)]
+    assert found.warnings == ()
     (whole,) = run(studio, f"import lineal\nwith lineal.run() as run:\n    run.input('s3://{BUCKET}/2013/')").inputs
     assert (whole.dataset, whole.path) == ("flights@1", f"s3://{BUCKET}/2013")
+
+
+def test_a_change_of_what_was_only_declared_is_told_of(studio: Workspace) -> None:
+    found = recorded(studio, f"import lineal\nwith lineal.run() as run:\n    run.input('s3://{BUCKET}/2013/later.csv')")
+    assert [(use.dataset, use.note) for use in found.inputs] == [("flights@1", ASKED)]
+    assert found.warnings == (f"s3://{BUCKET}/2013/later.csv is no longer what flights@1 recorded of it: track it again to fix what was read",)
 
 
 def test_what_a_run_puts_into_a_bucket_is_its_output_and_the_next_ones_input(studio: Workspace) -> None:
@@ -163,6 +171,8 @@ def test_a_folder_of_objects_that_pyarrow_opens_is_seen_object_by_object(studio:
 
 
 class TestTheWeb:
+    servers: ClassVar[dict[str, ThreadingHTTPServer]] = {}
+
     @pytest.fixture
     def site(self, studio: Workspace, tmp_path: Path) -> Iterator[str]:
         for name in ("airports", "other", "urllib", "requests", "httpx", "pandas", "fsspec"):
@@ -176,6 +186,7 @@ class TestTheWeb:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         studio.datasets.track(f"{url}/airports.csv", name=f"airports-{server.server_port}")
+        self.servers[url] = server
         yield url
         server.shutdown()
         server.server_close()
@@ -200,6 +211,19 @@ class TestTheWeb:
         code = f"import requests, lineal\nwith lineal.run():\n    requests.get('{url}').content\n    requests.get('{site}/other.csv').content"
         (use,) = recorded(studio, code).inputs
         assert (use.path, use.dataset) == (url, f"airports-{site.rpartition(':')[2]}@1")
+
+    def test_what_was_only_declared_is_unknown_where_its_source_cannot_be_asked_and_told_of_where_it_is_gone(
+        self, studio: Workspace, site: str, tmp_path: Path
+    ) -> None:
+        name, code = f"airports-{site.rpartition(':')[2]}", f"import lineal\nwith lineal.run() as run:\n    run.input('{site}/airports.csv')"
+        (tmp_path / "airports.csv").rename(tmp_path / "away.csv")
+        gone = recorded(studio, code)
+        assert gone.warnings == (f"{site}/airports.csv was declared as an input, and was not at its source any more when the run ended",)
+        studio.datasets.track(f"{site}/away.csv", name=f"away-{name}")
+        self.servers[site].shutdown()
+        self.servers[site].server_close()
+        (use,) = recorded(studio, code.replace("airports", "away")).inputs
+        assert (use.dataset, use.note) == (f"away-{name}@1", "what it was when it was read is not known")
 
     def test_what_lineal_itself_fetches_for_an_address_of_its_own_is_noted_once(self, studio: Workspace, site: str) -> None:
         name = f"airports-{site.rpartition(':')[2]}"

@@ -13,6 +13,7 @@ from lineal.capture.code import source_of
 from lineal.capture.journal import journal_paths, read_journal
 from lineal.errors import LinealError
 from lineal.records import journal
+from lineal.records.location import without_server
 
 StatKey = tuple[int, ...]
 """Device, inode, size, modification and change time in nanoseconds, mode: what a file looked like."""
@@ -48,6 +49,7 @@ class Sightings:
         done: direction, root and path of the newest attempt's `FILE` entries that are there already.
         metrics: names of the metrics that the program recorded itself.
         hosts: object stores from which everything that was read is noted by its URL.
+        urls: what was read or declared to be read by URL, and whether anything is known of what it was then.
         damaged: what could not be read, one sentence each.
     """
 
@@ -59,6 +61,7 @@ class Sightings:
     done: set[tuple[str, str, bytes]] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
+    urls: dict[str, bool] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
 
     @property
@@ -143,12 +146,20 @@ def _take(found: Sightings, entry: Mapping[str, Any]) -> None:
 def _take_words(found: Sightings, entry: Mapping[str, Any]) -> None:
     """What an entry says that is about no file."""
     kind = entry.get("k")
-    if kind == journal.READ and entry.get("host"):
-        found.hosts.add(str(entry["host"]))
+    if kind == journal.READ:
+        _read(found, entry)
     elif kind == journal.PARAMS:
         found.params.update(dict.fromkeys(entry["values"], entry.get("origin", "")))
     elif kind in {journal.SUMMARY, journal.POINTS}:
         found.metrics.update(entry["values"] if kind == journal.SUMMARY else entry["keys"])
+
+
+def _read(found: Sightings, entry: Mapping[str, Any]) -> None:
+    if entry.get("host"):
+        found.hosts.add(str(entry["host"]))
+    if entry.get("direction") != "output":
+        url = without_server(str(entry["url"]))
+        found.urls[url] = found.urls.get(url, False) or bool(entry.get("facts"))
 
 
 def _opened(found: Sightings, entry: Mapping[str, Any]) -> None:

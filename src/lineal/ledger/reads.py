@@ -34,6 +34,7 @@ class UrlRead:
     Attributes:
         commit: of a ``lineal://`` address the commit that was read, where it is known.
         through: the folder of the mount that it was read through, or empty.
+        asked: whether ``facts`` are what its source said when the run ended.
     """
 
     url: str
@@ -43,6 +44,7 @@ class UrlRead:
     declared: bool = False
     commit: str = ""
     through: str = ""
+    asked: bool = False
 
 
 def tie_reads(ties: Ties, reads: Sequence[UrlRead]) -> list[str]:
@@ -181,6 +183,7 @@ def _foreign_fact(read: UrlRead) -> FileFact:
         declared=read.declared,
         restorable=False,
         facts=read.facts,
+        note="as its source said when the run ended" if read.asked else "",
         told=read.facts.document(),
     )
 

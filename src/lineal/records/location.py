@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SERVER = re.compile(r"\A((?:s3a?|gs|az)://\S*?)\?(?:endpoint|region)=\S*\Z")
 _FILE = "file://"
 
 PROJECT = "project"
@@ -83,3 +84,12 @@ def local_path(text: str) -> str:
     from urllib.parse import unquote
 
     return unquote(text[len(_FILE) :].removeprefix("localhost"), errors="surrogateescape")
+
+
+def without_server(url: str) -> str:
+    """A URL without what says which server its bucket is on; what programs read there is known without.
+
+    >>> without_server("s3://b/a.csv?endpoint=http://h:9000&region=x"), without_server("https://h/a.csv?region=x")
+    ('s3://b/a.csv', 'https://h/a.csv?region=x')
+    """
+    return _SERVER.sub(r"\1", url)

@@ -28,6 +28,7 @@ from lineal.records import journal
 from lineal.records.redaction import Redactor
 from lineal.records.run import Capture, Code
 from lineal.store.sources.places import TrackedFolders
+from lineal.workspace.asking import ask_sources
 from lineal.workspace.mount_reads import take_mounted
 from lineal.workspace.recording import DIFF, add_context, artifacts_folder, home, mount_namespace, process_redactor, read_context
 
@@ -119,6 +120,8 @@ def _collect(site: Site, folder: Path, writer: JournalWriter, *, deadline: float
     )
     for fields in take_mounted(site, folder, seen):
         writer.append(journal.READ, **fields)
+    for kind, fields in ask_sources(site, seen, deadline=deadline):
+        writer.append(kind, **fields)
     items = plan_items(seen, place)
     todo = [item for item in items if item.key not in seen.done]
     tracked = TrackedFolders.of(site.layout.state, site.store)

@@ -29,4 +29,5 @@ def renew_places(site: Site, connection: Connection, nodes: Iterable[Node]) -> N
 def _hint(version: DatasetVersion) -> Mapping[str, Any] | None:
     if not version.tracked:
         return None
-    return {"url": version.tracked["url"], "kind": version.tracked["kind"], "root": version.digest, "single": version.single_file}
+    place = {"url": version.tracked["url"], "kind": version.tracked["kind"], "root": version.digest, "single": version.single_file}
+    return {**place, "options": dict(version.tracked["options"])} if version.tracked.get("options") else place

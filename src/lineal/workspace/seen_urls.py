@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from lineal.ledger.graph import FileFact
 from lineal.ledger.reads import UrlRead
 from lineal.records import journal
-from lineal.records.location import URL
+from lineal.records.location import URL, without_server
 from lineal.records.roles import guess_role
 from lineal.records.tracked import facts_of
 
@@ -48,9 +47,6 @@ def url_outputs(entries: Iterable[Mapping[str, Any]]) -> list[FileFact]:
     return list(found.values())
 
 
-_OPTIONS = re.compile(r"\A((?:s3a?|gs|az)://[^\s]*?)\?(?:endpoint|region)=\S*\Z")
-"""Which server the address of a bucket means, as `lineal data track` takes it; what programs read there is known without."""
-
 _UNKNOWN = ("", "", "", "", "", None)
 
 
@@ -61,7 +57,7 @@ def _state(read: UrlRead) -> tuple[Any, ...]:
 def _read(entry: Mapping[str, Any]) -> UrlRead:
     facts, url, role = entry.get("facts") or {}, str(entry["url"]), str(entry.get("role") or "")
     if entry.get("declared"):
-        url = _OPTIONS.sub(r"\1", url)
+        url = without_server(url)
     return UrlRead(
         url=url,
         facts=facts_of(facts),
@@ -70,6 +66,7 @@ def _read(entry: Mapping[str, Any]) -> UrlRead:
         declared=bool(entry.get("declared")),
         commit=str(facts.get("commit") or ""),
         through=str(facts.get("through") or ""),
+        asked=bool(facts.get("asked")),
     )
 
 

@@ -24,7 +24,7 @@ FORMAT = 1
 
 
 def read_places(state: Path) -> dict[str, dict[str, Any]]:
-    """The latest fixed point of each tracked dataset, by its name: ``url kind root single``; empty where none can be read."""
+    """The latest fixed point of each tracked dataset, by its name: ``url kind root single`` and ``options``, if there are any; empty where none can be read."""
     try:
         document = json.loads((state / NAME).read_text(encoding="utf-8", errors="surrogateescape"))
     except (OSError, ValueError):
