@@ -22,6 +22,10 @@ from lineal.store.tombstones import Buried
 
 _CACHED_BLOCKS = 16
 _WORKERS = max(1, min(4, (os.cpu_count() or 2) - 1))  # beside the thread that reads and hashes
+_LOOKED_UP = 64
+"""After as many lookups what they have mapped of the index is given back."""
+_MOST_REWRITTEN = 1 << 16
+"""A rewritten pack has at most as many objects, so that tiny ones do not fill the memory with their places."""
 
 
 class Objects:
@@ -163,11 +167,13 @@ class Objects:
         """Writes objects that are here into new packs, as if they were not; the index does not name these yet. ``meta`` is as in `put`."""
         made: dict[str, Footer] = {}
         builder = PackBuilder(self._workers)
-        for key in keys:
+        for place, key in enumerate(keys):
+            if not place % _LOOKED_UP:
+                self.index.release()
             if key not in builder:
                 kind, data = self.get(key)
                 builder.add(key, data, kind)
-            if builder.stored >= PACK_SIZE:
+            if builder.stored >= PACK_SIZE or len(builder) >= _MOST_REWRITTEN:
                 made |= self._store({meta: builder})
                 builder = PackBuilder(self._workers)
         return made | self._store({meta: builder})

@@ -138,6 +138,9 @@ class PackBuilder:
     def __contains__(self, key: bytes) -> bool:
         return self.kind(key) is not None
 
+    def __len__(self) -> int:
+        return len(self._objects) + len(self._open)
+
     @property
     def stored(self) -> int:
         """How many bytes the pack has for certain; those that are being compressed do not count yet."""
