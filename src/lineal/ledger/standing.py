@@ -28,6 +28,8 @@ FROM dataset_versions
 WHERE project_id = ? AND "commit" = ? AND name = ? AND deleted_at IS NULL
 """
 _NUMBERED = "SELECT * FROM dataset_versions WHERE project_id = ? AND name = ? AND number = ? AND deleted_at IS NULL"
+_ROOTS = "SELECT DISTINCT digest FROM dataset_versions WHERE project_id = ? AND name = ? AND deleted_at IS NULL"
+_LOCATION = "SELECT root, path FROM datasets WHERE project_id = ? AND name = ?"
 _LIVING = "SELECT count(*) FROM dataset_versions WHERE project_id = ? AND name = ? AND deleted_at IS NULL"
 
 
@@ -78,6 +80,21 @@ def read_numbered(url: str, project_id: str, name: str, number: int) -> DatasetV
     return _asked(url, ask)
 
 
+def read_roots(url: str, project_id: str, name: str) -> frozenset[Digest] | None:
+    """The trees of a dataset's versions that are not deleted; None where another way to the ledger must be taken, as above."""
+    return _asked(url, lambda connection: frozenset(Digest(root) for (root,) in connection.execute(_ROOTS, (project_id, name))) or None)
+
+
+def read_location(url: str, project_id: str, name: str) -> Location | None:
+    """Where a dataset lies; None where that is not known, or another way to the ledger must be taken, as above."""
+
+    def ask(connection: sqlite3.Connection) -> Location | None:
+        row = connection.execute(_LOCATION, (project_id, name)).fetchone()
+        return None if row is None else Location(root=row[0], path=bytes(row[1]))
+
+    return _asked(url, ask)
+
+
 def _asked(url: str, ask: Callable[[sqlite3.Connection], Answer | None]) -> Answer | None:
     path = Path(unquote(url.removeprefix(_SQLITE)))
     if not url.startswith(_SQLITE) or "?" in url or not path.is_file():
@@ -87,7 +104,7 @@ def _asked(url: str, ask: Callable[[sqlite3.Connection], Answer | None]) -> Answ
             if connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() != (str(FORMAT_VERSION),):
                 return None
             return ask(connection)
-    except (sqlite3.Error, LookupError):
+    except (sqlite3.Error, LookupError, OverflowError):
         return None
 
 

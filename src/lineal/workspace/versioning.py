@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lineal.errors import Conflict, Integrity, InvalidInput, LinealError, NotFound
-from lineal.ledger.standing import Standing
+from lineal.ledger.standing import Standing, read_location, read_roots
 from lineal.records.address import clean_path
 from lineal.records.dataset import MAIN, Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
 from lineal.records.digest import Digest
@@ -144,6 +144,9 @@ class LocalDatasets:
 
     def get(self, reference: str) -> DatasetVersion:
         """The version that a reference names; a dataset's name alone is its latest."""
+        return self._numbered(reference) or self._named(reference)
+
+    def _named(self, reference: str) -> DatasetVersion:
         from lineal.ledger import datasets as rows
         from lineal.workspace.references import resolve as resolve_reference
 
@@ -170,19 +173,19 @@ class LocalDatasets:
 
     def view(self, reference: str) -> LocalView:
         """A version to read where it lies, without a checkout."""
-        return LocalView(self._site, self._numbered(reference) or self.get(reference))
+        return LocalView(self._site, self.get(reference))
 
     def mount(self, reference: str, folder: Path) -> Mount:
         """Makes a version a read-only folder; see `lineal.workspace.mounting.mount_version`."""
         from lineal.workspace.mounting import mount_version
 
-        return mount_version(self._site, self._numbered(reference) or self.get(reference), folder)
+        return mount_version(self._site, self.get(reference), folder)
 
     def serve(self, reference: str, folder: Path) -> None:
         """The same until it is unmounted or Ctrl-C is pressed."""
         from lineal.workspace.mounting import serve_version
 
-        serve_version(self._site, self._numbered(reference) or self.get(reference), folder)
+        serve_version(self._site, self.get(reference), folder)
 
     def unmount(self, folder: Path, *, force: bool = False) -> Mount | None:
         """Takes a mounted version away; see `lineal.workspace.mounting.unmount`."""
@@ -245,11 +248,11 @@ class LocalDatasets:
             from lineal.workspace.fetching import check_out_tracked
 
             return check_out_tracked(self._site, version, target, progress=progress)
-        versions = self.versions(version.name)
+        roots = read_roots(self._site.ledger_url, self._site.project_id, version.name) or {some.digest for some in self.versions(version.name)}
         if chosen is not None:
-            return check_out_elsewhere(self._site, version, chosen, versions, beside=tuple(self._places(version)), progress=progress)
+            return check_out_elsewhere(self._site, version, chosen, roots, beside=tuple(self._places(version)), progress=progress)
         full = self._trusted_place(version)
-        return check_out_in_place(self._site, version, full, versions, line=line_named(self._site, reference), progress=progress)
+        return check_out_in_place(self._site, version, full, roots, line=line_named(self._site, reference), progress=progress)
 
     def working_copy_is(self, version: DatasetVersion) -> bool | None:
         """Whether the dataset's own folder or file holds just what a version does; None where there is none."""
@@ -380,12 +383,7 @@ class LocalDatasets:
             yield self._place(version)
 
     def _standing(self, version: DatasetVersion) -> Standing:
-        from lineal.ledger import datasets as rows
-
-        with self._site.ledger.read() as connection:
-            location = rows.dataset_location(connection, project_id=self._site.project_id, name=version.name)
-        if location is None:
-            raise _placeless(version)
+        location = read_location(self._site.ledger_url, self._site.project_id, version.name) or self._location(version)
         return Standing(
             name=version.name,
             number=version.number,
@@ -396,6 +394,15 @@ class LocalDatasets:
             shown=version.path,
             tracked=str(version.tracked.get("label", "")),
         )
+
+    def _location(self, version: DatasetVersion) -> Location:
+        from lineal.ledger import datasets as rows
+
+        with self._site.ledger.read() as connection:
+            location = rows.dataset_location(connection, project_id=self._site.project_id, name=version.name)
+        if location is None:
+            raise _placeless(version)
+        return location
 
     def _verify(self, version: DatasetVersion, progress: Progress) -> VerifyReport:
         step = importing.throttled(f"verifying {version.reference}", progress)
