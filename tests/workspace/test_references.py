@@ -114,6 +114,9 @@ def test_an_unknown_name_comes_with_close_ones(site: Site, facts: Any) -> None:
     with pytest.raises(NotFound) as unversioned:
         resolve(site, "flights@99")
     assert unversioned.value.hint == "flights is there; see its versions with: lineal data log flights"
+    for text in ("flights@" + "9" * 30, "#" + "9" * 30, "delay@" + "9" * 30):
+        with pytest.raises(NotFound):
+            resolve(site, text)
 
 
 def test_a_prefix_that_does_not_fit_the_place_is_refused(site: Site) -> None:

@@ -23,6 +23,7 @@ _VERSION = re.compile(r"(?P<name>.+?)@(?P<which>.+)\Z", re.DOTALL)
 _COMMIT = re.compile(r"~?(blake3:)?(?P<hex>[0-9a-f]{4,64})\Z")
 _CONTENT = re.compile(r"(blake3|sha256|md5):[0-9a-f]+\Z")
 _MOST = 50
+_LONGEST_NUMBER = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,16 @@ class Query:
         return alive or [row[0] for row in rows]
 
 
+def _number(digits: str) -> int:
+    """A number that a column can hold; one that is too large for any is that of nothing."""
+    return int(digits) if len(digits) < _LONGEST_NUMBER else -1
+
+
 def run_ids(query: Query, text: str) -> list[str]:
     """Runs by number (``#7``), by id or a prefix of at least 4 digits of it, and by name."""
     columns = schema.runs.c
     if text.startswith("#") and text[1:].isdecimal():
-        return query.ids(schema.runs, columns.id, columns.number == int(text[1:]))
+        return query.ids(schema.runs, columns.id, columns.number == _number(text[1:]))
     found = query.ids(schema.runs, columns.id, columns.name == text)
     if RUN_PREFIX.match(text):
         found += query.ids(schema.runs, columns.id, columns.id >= text, columns.id < text + "g")  # a range, because LIKE would read every run
@@ -63,7 +69,7 @@ def dataset_occurrences(query: Query, text: str) -> list[str]:
     columns = schema.dataset_versions.c
     match = _VERSION.match(text)
     if match and match["which"].isdecimal():
-        return query.ids(schema.dataset_versions, columns.occurrence, columns.name == match["name"], columns.number == int(match["which"]))
+        return query.ids(schema.dataset_versions, columns.occurrence, columns.name == match["name"], columns.number == _number(match["which"]))
     if match and (commit := _COMMIT.match(match["which"])):
         condition = columns.commit.startswith(f"blake3:{commit['hex']}", autoescape=True)
         return query.ids(schema.dataset_versions, columns.occurrence, columns.name == match["name"], condition)
@@ -79,7 +85,7 @@ def model_occurrences(query: Query, text: str) -> list[str]:
         return _latest(query, schema.model_versions, "latest", match["name"] if match else text)
     name, which = match["name"], match["which"]
     if which.isdecimal():
-        return query.ids(schema.model_versions, columns.occurrence, columns.name == name, columns.number == int(which))
+        return query.ids(schema.model_versions, columns.occurrence, columns.name == name, columns.number == _number(which))
     aliases = schema.model_aliases.c
     number = select(aliases.number).where(aliases.project_id == query.project_id, aliases.name == name, aliases.alias == which)
     return query.ids(schema.model_versions, columns.occurrence, columns.name == name, columns.number.in_(number))
