@@ -30,7 +30,9 @@ NEAR_LOOSE_PACKS = 16
 """The same where packs are mapped: looking into one is cheap there, and merging writes 56 bytes for each object once more."""
 GROWTH = 4
 """A segment has at least this many times the objects of all newer ones together."""
-
+_LARGE = 1 << 20
+_LOOKED_UP = 16
+"""Of an index with more objects than `_LARGE`, what lookups have mapped is given back after as many: each maps up to 2 MB around where it looks."""
 
 INLINE = 64
 """A pack of as many objects at most has its records in the head itself, so that no reader far away asks for them."""
@@ -131,6 +133,8 @@ class Index:
         self._head = IndexHead()
         self._opened: dict[str, Records] = {}
         self._segments: tuple[Segment, ...] = ()
+        self._is_large = False
+        self._looked_up = 0
 
     def refresh(self) -> bool:
         """Looks at the head again; says whether it has moved."""
@@ -237,6 +241,9 @@ class Index:
 
     def _find(self, key: bytes) -> tuple[str, Place] | None:
         head = self._head
+        self._looked_up += 1
+        if self._is_large and not self._looked_up % _LOOKED_UP:
+            self.release()
         broken: Integrity | None = None
         for source in self._candidates(head.packs, self._segments, key.hex()):
             try:
@@ -289,6 +296,7 @@ class Index:
         self._head, self._raw = _decode(raw), raw
         named = set(self._head.packs) | {name for _key, name in self.files()}
         self._opened = {name: records for name, records in self._opened.items() if name in named}
+        self._is_large = sum(segment.objects for segment in self._head.segments) > _LARGE
         newest = self._head.segments[::-1]
         self._segments = tuple(segment for segment in newest if segment.meta) + tuple(segment for segment in newest if not segment.meta)
 

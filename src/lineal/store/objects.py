@@ -22,8 +22,6 @@ from lineal.store.tombstones import Buried
 
 _CACHED_BLOCKS = 16
 _WORKERS = max(1, min(4, (os.cpu_count() or 2) - 1))  # beside the thread that reads and hashes
-_LOOKED_UP = 64
-"""After as many lookups what they have mapped of the index is given back."""
 _MOST_REWRITTEN = 1 << 16
 """A rewritten pack has at most as many objects, so that tiny ones do not fill the memory with their places."""
 
@@ -167,9 +165,7 @@ class Objects:
         """Writes objects that are here into new packs, as if they were not; the index does not name these yet. ``meta`` is as in `put`."""
         made: dict[str, Footer] = {}
         builder = PackBuilder(self._workers)
-        for place, key in enumerate(keys):
-            if not place % _LOOKED_UP:
-                self.index.release()
+        for key in keys:
             if key not in builder:
                 kind, data = self.get(key)
                 builder.add(key, data, kind)
