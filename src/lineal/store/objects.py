@@ -43,6 +43,8 @@ class Objects:
         self._lender_is_silent = False
         self.lender: Callable[[], Objects | None] = lambda: None
         """Another store that has what is missing here, if there is one; asked for when something is."""
+        self.before_writing: Callable[[], None] | None = None
+        """Called once, before the first that is stored."""
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -53,6 +55,9 @@ class Objects:
         if self._in_session:
             yield
             return
+        if self.before_writing is not None:
+            self.before_writing()
+            self.before_writing = None
         with self.backend.hold(partial(writing_note, self.backend)):
             self._batches.session = True
             try:

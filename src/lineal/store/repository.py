@@ -402,6 +402,10 @@ class Repository:
 
         return collect(self._surveyed(roots, scratch, progress), name=name, grace=grace)
 
+    def register_before_writing(self, register: Callable[[], None]) -> None:
+        """Calls ``register`` before the first that this process stores; who only reads need not be known."""
+        self._objects.before_writing = register
+
     def register(self, name: str) -> None:
         """Says that the project keeps its bytes here, so that no other project's collection takes what it has not been told of."""
         from lineal.store import keeping

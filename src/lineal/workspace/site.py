@@ -206,7 +206,7 @@ class Site:
         opened = Repository.at(self.store_address, project_id=self.project_id, pages=self.pages)
         opened.borrow(lambda: self._lender)
         if self.settings.get("store.url", ""):
-            self._register(opened)
+            opened.register_before_writing(lambda: self._register(opened))
         return opened
 
     def _register(self, store: Repository) -> None:
