@@ -14,8 +14,9 @@ import pytest
 
 from lineal.errors import Conflict, InvalidInput, LinealError, NotFound, PermissionDenied
 from lineal.records.dataset import TreeEntry
+from lineal.records.digest import EMPTY
 from lineal.store.repository import Repository
-from lineal.store.snapshot import EMPTY, look_at, look_up, scan, store_found
+from lineal.store.snapshot import look_at, look_up, scan, store_found
 from lineal.store.statindex import StatIndex
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from lineal.records.dataset import TreeEntry
-from lineal.records.digest import Digest
+from lineal.records.digest import EMPTY, Digest
 
 BOTH, OURS, THEIRS = "both", "ours", "theirs"
 KEEP = (BOTH, OURS, THEIRS)
@@ -20,7 +20,6 @@ KEEP = (BOTH, OURS, THEIRS)
 
 REGULAR = frozenset({"file", "executable"})
 _LONGEST_NAME = 255  # bytes of one part of a path on every file system that matters
-_EMPTY = Digest("blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")  # of no bytes: an empty folder's content
 
 Pair = tuple[TreeEntry | None, TreeEntry | None]
 """What a path was in the base, and what it is on one side."""
@@ -241,7 +240,7 @@ class _Work:
         removed = {folder for path, entry in self.changes.items() if entry is None for folder in parents_of(path)}
         for folder in sorted((removed & thinned) - filled, key=len, reverse=True):
             if folder not in filled and not self._is_there(folder) and next(self.trees[1].below(folder), None) is not None:
-                self.changes[folder] = TreeEntry(path=folder, mode="folder", size=0, digest=_EMPTY)
+                self.changes[folder] = TreeEntry(path=folder, mode="folder", size=0, digest=EMPTY)
                 filled.update(parents_of(folder))
 
     def _is_there(self, folder: bytes) -> bool:

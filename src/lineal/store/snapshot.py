@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterator
 from blake3 import blake3
 
 from lineal.records.dataset import TreeEntry
-from lineal.records.digest import Digest, blake3_digest
+from lineal.records.digest import EMPTY, Digest, blake3_digest
 from lineal.store.chunking import WHOLE
 from lineal.store.files import digest_file, readable
 from lineal.store.listing import mode_of, not_a_file
 from lineal.store.repository import Repository
 from lineal.store.statindex import StatIndex
 from lineal.store.workingcopy import AsFound, Found, survey
-
-EMPTY = blake3_digest(blake3(b"").digest())
 
 Observer = Callable[[memoryview], object]
 

@@ -5,7 +5,7 @@ docs/design/garbage.md says why no writer loses anything by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -132,11 +132,6 @@ class Buried:
     def _records(self, name: str, where: str) -> Records:
         known = self._opened.get(name)
         return known[1] if known is not None else Records.of_pack(self._backend.view(where), name)
-
-
-def total_bytes(packs: Sequence[Condemned]) -> int:
-    """How much goes with them."""
-    return sum(pack.bytes for pack in packs)
 
 
 def _read(backend: Backend, key: str) -> Tombstone:
