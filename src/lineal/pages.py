@@ -33,12 +33,15 @@ def application(workspace: Workspace, *, hosts: tuple[str, ...] = ()) -> Starlet
         hosts: names to answer to besides loopback's.
     """
     from starlette.applications import Starlette
+    from starlette.middleware import Middleware
 
     from lineal.interfaces.http.guard import middleware
     from lineal.interfaces.http.routes import routes as api_routes
+    from lineal.interfaces.scope import OneProject
     from lineal.interfaces.web.routes import routes as page_routes
 
-    return Starlette(routes=[*api_routes(workspace), *page_routes(workspace)], middleware=middleware(hosts=hosts))
+    about = Middleware(OneProject, workspace=workspace)
+    return Starlette(routes=[*api_routes(), *page_routes()], middleware=[*middleware(hosts=hosts), about])
 
 
 @click.command()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from lineal.errors import Integrity, PermissionDenied
+from lineal.workspace.acting import acting
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -143,7 +144,6 @@ class Site:
         clock: microseconds UTC.
         entropy: that many random bytes.
         ledger_url: SQLAlchemy URL of the ledger.
-        actor: who acts, for events and authorship.
         settings: the bounds of what is kept and how long is waited, by the names in docs/reference/settings.md.
         stand_ins: in a program that is run again, which versions it gets; see `lineal.records.standing_in`.
     """
@@ -164,12 +164,17 @@ class Site:
         self.layout = layout
         self.project_id = project_id
         self.project = project
-        self.actor = actor
+        self._user = actor
         self.settings = settings
         self.stand_ins = stand_ins or {}
         self.clock = clock
         self.entropy = entropy
         self.ledger_url = ledger_url
+
+    @property
+    def actor(self) -> str:
+        """Who acts, for events and authorship: whoever a request acts as, else the user of this process."""
+        return acting() or self._user
 
     @cached_property
     def ledger(self) -> Ledger:

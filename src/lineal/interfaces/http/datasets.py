@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.table import NUMBER, SWITCH, TEXT, Endpoint, Schema, parameter, required
+from lineal.records.access import Role
 
 MOST_ENTRIES = 10_000
 _SAMPLED = 5
@@ -109,23 +110,34 @@ def verify_sample(call: Call) -> Any:
 
 
 ENDPOINTS = (
-    Endpoint(method="GET", path="/datasets", summary="Every dataset", handler=list_datasets, group="datasets"),
+    Endpoint(method="GET", path="/datasets", summary="Every dataset", handler=list_datasets, group="datasets", role=Role.READER),
     Endpoint(
         method="GET",
         path="/datasets/diff",
         summary="What differs between two versions",
         handler=diff_versions,
         group="datasets",
+        role=Role.READER,
         query=(required("before", "such as flights@1"), required("after", "such as flights@2")),
     ),
-    Endpoint(method="GET", path="/datasets/{name}/versions", summary="The versions of a dataset", handler=list_versions, group="datasets"),
-    Endpoint(method="GET", path="/datasets/{reference}", summary="One version, such as flights@1", handler=get_dataset_version, group="datasets"),
+    Endpoint(
+        method="GET", path="/datasets/{name}/versions", summary="The versions of a dataset", handler=list_versions, group="datasets", role=Role.READER
+    ),
+    Endpoint(
+        method="GET",
+        path="/datasets/{reference}",
+        summary="One version, such as flights@1",
+        handler=get_dataset_version,
+        group="datasets",
+        role=Role.READER,
+    ),
     Endpoint(
         method="GET",
         path="/datasets/{reference}/entries",
         summary="The paths of a version",
         handler=list_entries,
         group="datasets",
+        role=Role.READER,
         query=(
             parameter("prefix", "paths that begin so"),
             parameter("after", "paths behind this one"),
@@ -138,16 +150,20 @@ ENDPOINTS = (
         summary="The bytes of one file",
         handler=get_entry,
         group="datasets",
+        role=Role.READER,
         query=(required("path", "inside the version"),),
         answers="application/octet-stream",
     ),
-    Endpoint(method="GET", path="/datasets/{name}/branches", summary="The branches of a dataset", handler=list_branches, group="datasets"),
+    Endpoint(
+        method="GET", path="/datasets/{name}/branches", summary="The branches of a dataset", handler=list_branches, group="datasets", role=Role.READER
+    ),
     Endpoint(
         method="POST",
         path="/datasets/{name}/branches",
         summary="Make a branch",
         handler=create_branch,
         group="datasets",
+        role=Role.CONTRIBUTOR,
         body={"branch": TEXT, "at": TEXT},
         required=("branch",),
     ),
@@ -157,6 +173,7 @@ ENDPOINTS = (
         summary="Delete a branch; its versions stay",
         handler=delete_branch,
         group="datasets",
+        role=Role.MAINTAINER,
         body={"unmerged": SWITCH},
     ),
     Endpoint(
@@ -165,6 +182,7 @@ ENDPOINTS = (
         summary="What a merge would do",
         handler=plan_merge,
         group="datasets",
+        role=Role.READER,
         query=(
             required("source", "the branch or version that is brought in"),
             parameter("into", "the branch that gets it; the working copy's unless given"),
@@ -177,6 +195,7 @@ ENDPOINTS = (
         summary="Merge",
         handler=merge_branch,
         group="datasets",
+        role=Role.CONTRIBUTOR,
         body={"source": TEXT, "into": TEXT, "keep": KEPT, "message": TEXT},
         required=("source",),
     ),
@@ -186,6 +205,7 @@ ENDPOINTS = (
         summary="What a revert would do",
         handler=plan_revert,
         group="datasets",
+        role=Role.READER,
         query=(
             parameter("only", "take back what this version alone changed", SWITCH),
             parameter("branch", "the branch that gets it; the working copy's unless given"),
@@ -198,6 +218,7 @@ ENDPOINTS = (
         summary="Go back to a version, or take its changes back",
         handler=revert_version,
         group="datasets",
+        role=Role.CONTRIBUTOR,
         body={"only": SWITCH, "branch": TEXT, "keep": KEPT, "message": TEXT},
     ),
     Endpoint(
@@ -206,6 +227,7 @@ ENDPOINTS = (
         summary="Read a random share of a version back",
         handler=verify_sample,
         group="datasets",
+        role=Role.READER,
         query=(
             parameter("percent", "how much of it, 1 to 100; 5 unless given", NUMBER),
             parameter("seed", "chooses what is read; a fresh one unless given", NUMBER),

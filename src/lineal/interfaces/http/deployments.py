@@ -11,6 +11,7 @@ from typing import Any
 from lineal.errors import InvalidInput
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.table import NUMBER, SWITCH, TEXT, Endpoint, parameter
+from lineal.records.access import Role
 
 MOST_PREDICTIONS = 1000
 WINDOWS = ("month", "week", "day")
@@ -98,6 +99,7 @@ ENDPOINTS = (
         summary="Every deployment",
         handler=list_deployments,
         group="deployments",
+        role=Role.READER,
         query=(parameter("stopped", "stopped ones too", SWITCH),),
     ),
     Endpoint(
@@ -106,16 +108,18 @@ ENDPOINTS = (
         summary="Deploy a model; answers once the service does",
         handler=deploy,
         group="deployments",
+        role=Role.MAINTAINER,
         body={"model": TEXT, "name": TEXT, "port": NUMBER, "trial": SWITCH, "skip_drift": {"type": "array", "items": TEXT}},
         required=("model",),
     ),
-    Endpoint(method="GET", path="/deployments/{name}", summary="One deployment", handler=get_deployment, group="deployments"),
+    Endpoint(method="GET", path="/deployments/{name}", summary="One deployment", handler=get_deployment, group="deployments", role=Role.READER),
     Endpoint(
         method="GET",
         path="/deployments/{name}/predictions",
         summary="Captured predictions, newest first",
         handler=list_predictions,
         group="deployments",
+        role=Role.READER,
         query=(
             parameter("limit", "at most so many", NUMBER),
             parameter("before", "older than this prediction's id"),
@@ -123,14 +127,17 @@ ENDPOINTS = (
             parameter("wrong", "only those whose truth differs", SWITCH),
         ),
     ),
-    Endpoint(method="GET", path="/predictions/{prediction}", summary="One prediction", handler=get_prediction, group="deployments"),
-    Endpoint(method="POST", path="/deployments/{name}/undeploy", summary="Stop a deployment", handler=undeploy, group="deployments"),
+    Endpoint(method="GET", path="/predictions/{prediction}", summary="One prediction", handler=get_prediction, group="deployments", role=Role.READER),
+    Endpoint(
+        method="POST", path="/deployments/{name}/undeploy", summary="Stop a deployment", handler=undeploy, group="deployments", role=Role.MAINTAINER
+    ),
     Endpoint(
         method="GET",
         path="/monitors/{name}",
         summary="What the monitor says",
         handler=get_report,
         group="monitors",
+        role=Role.READER,
         query=(parameter("every", "month, week or day"), *_TIMES),
     ),
     Endpoint(
@@ -139,6 +146,7 @@ ENDPOINTS = (
         summary="Send true outcomes",
         handler=add_truth,
         group="monitors",
+        role=Role.CONTRIBUTOR,
         body={"rows": {"type": "array", "items": {"type": "object", "properties": {"prediction_id": {"type": "string"}, "label": {}}}}},
         media="text/csv",
     ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.table import NUMBER, TEXT, Endpoint, parameter, required
+from lineal.records.access import Role
 
 MOST_NODES = 5000
 MOST_EVENTS = 1000
@@ -63,6 +64,7 @@ ENDPOINTS = (
         summary="The graph",
         handler=get_graph,
         group="lineage",
+        role=Role.READER,
         query=(
             parameter("ref", "start here; the whole project's newest part unless given"),
             parameter("direction", "up (where it came from), down (what came of it) or both"),
@@ -76,6 +78,7 @@ ENDPOINTS = (
         summary="From a prediction back to the source",
         handler=get_trace,
         group="lineage",
+        role=Role.READER,
         query=(required("prediction", "its id"),),
     ),
     Endpoint(
@@ -84,6 +87,7 @@ ENDPOINTS = (
         summary="What would fall with something",
         handler=plan_deletion,
         group="lineage",
+        role=Role.READER,
         query=(required("ref", "what is to go"),),
     ),
     Endpoint(
@@ -92,6 +96,7 @@ ENDPOINTS = (
         summary="Delete, by plan",
         handler=delete,
         group="lineage",
+        role=Role.MAINTAINER,
         body={"ref": TEXT, "plan": TEXT},
         required=("ref", "plan"),
     ),
@@ -101,6 +106,7 @@ ENDPOINTS = (
         summary="Take a deletion back",
         handler=undelete,
         group="lineage",
+        role=Role.MAINTAINER,
         body={"ref": TEXT},
         required=("ref",),
     ),
@@ -110,6 +116,7 @@ ENDPOINTS = (
         summary="The one thing a reference names",
         handler=resolve,
         group="lineage",
+        role=Role.READER,
         query=(required("ref", "such as run:3f2a or flights@1"),),
     ),
     Endpoint(
@@ -118,6 +125,7 @@ ENDPOINTS = (
         summary="Who did what",
         handler=list_events,
         group="audit",
+        role=Role.READER,
         query=(
             parameter("subject", "only of this reference"),
             parameter("before", "sequence to page from", NUMBER),

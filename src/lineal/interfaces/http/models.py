@@ -6,6 +6,7 @@ from typing import Any
 
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.table import TEXT, Endpoint
+from lineal.records.access import Role
 
 
 def list_models(call: Call) -> Any:
@@ -37,17 +38,34 @@ def remove_alias(call: Call) -> Any:
 
 
 ENDPOINTS = (
-    Endpoint(method="GET", path="/models", summary="Every model", handler=list_models, group="models"),
-    Endpoint(method="GET", path="/models/{reference}", summary="One version, such as delay@1", handler=get_model_version, group="models"),
+    Endpoint(method="GET", path="/models", summary="Every model", handler=list_models, group="models", role=Role.READER),
+    Endpoint(
+        method="GET", path="/models/{reference}", summary="One version, such as delay@1", handler=get_model_version, group="models", role=Role.READER
+    ),
     Endpoint(
         method="POST",
         path="/models",
         summary="Register a run's model",
         handler=register_model,
         group="models",
+        role=Role.CONTRIBUTOR,
         body={"run": TEXT, "name": TEXT, "path": TEXT, "note": TEXT},
         required=("run", "name"),
     ),
-    Endpoint(method="PUT", path="/models/{reference}/aliases/{alias}", summary="Point an alias at a version", handler=set_alias, group="models"),
-    Endpoint(method="DELETE", path="/models/{reference}/aliases/{alias}", summary="Take an alias away", handler=remove_alias, group="models"),
+    Endpoint(
+        method="PUT",
+        path="/models/{reference}/aliases/{alias}",
+        summary="Point an alias at a version",
+        handler=set_alias,
+        group="models",
+        role=Role.MAINTAINER,
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/models/{reference}/aliases/{alias}",
+        summary="Take an alias away",
+        handler=remove_alias,
+        group="models",
+        role=Role.MAINTAINER,
+    ),
 )

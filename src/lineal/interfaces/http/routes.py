@@ -21,27 +21,29 @@ from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.openapi import openapi
 from lineal.interfaces.http.table import PREFIX, Endpoint
 from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem
+from lineal.interfaces.scope import asked
 from lineal.records.documents import document
-from lineal.workspace.interface import Workspace
+from lineal.workspace.acting import acting_as
 
 ENDPOINTS: tuple[Endpoint, ...] = (*runs.ENDPOINTS, *datasets.ENDPOINTS, *models.ENDPOINTS, *deployments.ENDPOINTS, *lineage.ENDPOINTS)
 PIECE = 1 << 18
 _log = logging.getLogger("lineal.http")
 
 
-def routes(workspace: Workspace) -> list[Route]:
-    """Every route of the API over one workspace; the last one answers 404 as a problem for whatever else lies below its prefix."""
-    found = [Route(PREFIX + endpoint.path, _serve(workspace, endpoint), methods=[endpoint.method]) for endpoint in ENDPOINTS]
+def routes() -> list[Route]:
+    """Every route of the API, over the workspace that a request asks for; the last one answers 404 as a problem for whatever else lies below its prefix."""
+    found = [Route(PREFIX + endpoint.path, _serve(endpoint), methods=[endpoint.method]) for endpoint in ENDPOINTS]
     found.append(Route(f"{PREFIX}/openapi.json", _describe, methods=["GET"]))
     found.append(Route(f"{PREFIX}/{{rest:path}}", _unknown, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]))
     return found
 
 
-def _serve(workspace: Workspace, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+def _serve(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         try:
-            call = await _call(workspace, endpoint, request)
-            answer = await run_in_threadpool(_answer, endpoint, call)
+            call = await _call(endpoint, request)
+            with acting_as(asked(request.scope).principal.name):
+                answer = await run_in_threadpool(_answer, endpoint, call)
         except LinealError as error:
             return problem_response(error, request)
         except Exception:  # noqa: BLE001 - whatever it was, the caller gets a problem document and the terminal the traceback
@@ -52,14 +54,14 @@ def _serve(workspace: Workspace, endpoint: Endpoint) -> Callable[[Request], Awai
     return serve
 
 
-async def _call(workspace: Workspace, endpoint: Endpoint, request: Request) -> Call:
+async def _call(endpoint: Endpoint, request: Request) -> Call:
     body: dict[str, Any] = {}
     raw = b""
     if endpoint.changes:
         content = await read_body(request, media=endpoint.media)
         body, raw = content.fields, content.raw
         _refuse_unknown(body, endpoint)
-    return Call(workspace=workspace, path=dict(request.path_params), query=dict(request.query_params), body=body, raw=raw)
+    return Call(workspace=asked(request.scope).workspace, path=dict(request.path_params), query=dict(request.query_params), body=body, raw=raw)
 
 
 def _refuse_unknown(body: dict[str, Any], endpoint: Endpoint) -> None:

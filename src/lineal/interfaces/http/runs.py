@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 from lineal.errors import InvalidInput
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.table import NUMBER, TEXT, Endpoint, parameter, required
+from lineal.records.access import Role
 
 MOST_RUNS = 1000
 MOST_POINTS = 20_000
@@ -81,6 +82,7 @@ ENDPOINTS = (
         summary="Search runs",
         handler=search_runs,
         group="runs",
+        role=Role.READER,
         query=(parameter("where", "filter, as in `lineal runs --where`"), parameter("order", "key to order by, as in `--order`"), *_PAGE),
     ),
     Endpoint(
@@ -89,36 +91,52 @@ ENDPOINTS = (
         summary="Compare runs",
         handler=compare_runs,
         group="runs",
+        role=Role.READER,
         query=(required("runs", "two or more references, with commas between"),),
     ),
-    Endpoint(method="GET", path="/runs/{run}", summary="One run", handler=get_run, group="runs"),
+    Endpoint(method="GET", path="/runs/{run}", summary="One run", handler=get_run, group="runs", role=Role.READER),
     Endpoint(
         method="GET",
         path="/runs/{run}/series",
         summary="The points of a metric",
         handler=get_series,
         group="runs",
+        role=Role.READER,
         query=(required("key", "the metric"), parameter("points", "about so many, 1000 unless given; more are decimated", NUMBER)),
     ),
-    Endpoint(method="GET", path="/runs/{run}/log", summary="What the run printed", handler=get_log, group="runs", answers="text/plain"),
-    Endpoint(method="GET", path="/runs/{run}/diff", summary="The uncommitted diff", handler=get_diff, group="runs", answers="text/plain"),
+    Endpoint(
+        method="GET", path="/runs/{run}/log", summary="What the run printed", handler=get_log, group="runs", role=Role.READER, answers="text/plain"
+    ),
+    Endpoint(
+        method="GET", path="/runs/{run}/diff", summary="The uncommitted diff", handler=get_diff, group="runs", role=Role.READER, answers="text/plain"
+    ),
     Endpoint(
         method="GET",
         path="/runs/{run}/artifact",
         summary="The bytes of a file of the run",
         handler=get_artifact,
         group="runs",
+        role=Role.READER,
         query=(required("path", "as the run knew it"),),
         answers="application/octet-stream",
     ),
-    Endpoint(method="POST", path="/runs/{run}/mark", summary="Mark as a mistake", handler=mark_run, group="runs", body={"reason": TEXT}),
+    Endpoint(
+        method="POST",
+        path="/runs/{run}/mark",
+        summary="Mark as a mistake",
+        handler=mark_run,
+        group="runs",
+        role=Role.CONTRIBUTOR,
+        body={"reason": TEXT},
+    ),
     Endpoint(
         method="POST",
         path="/runs/{run}/annotate",
         summary="Set note and tags",
         handler=annotate_run,
         group="runs",
+        role=Role.CONTRIBUTOR,
         body={"note": TEXT, "tags": {"type": "object", "additionalProperties": TEXT}},
     ),
-    Endpoint(method="POST", path="/runs/{run}/stop", summary="Stop a running run", handler=stop_run, group="runs"),
+    Endpoint(method="POST", path="/runs/{run}/stop", summary="Stop a running run", handler=stop_run, group="runs", role=Role.CONTRIBUTOR),
 )

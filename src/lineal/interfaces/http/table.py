@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lineal.interfaces.http.calls import Call
+from lineal.records.access import Role
 
 PREFIX = "/api/v1"
 Schema = Mapping[str, Any]
@@ -31,6 +32,7 @@ class Endpoint:
 
     Attributes:
         path: below ``/api/v1``, with ``{names}``.
+        role: the least that somebody must be in the project to do it.
         handler: takes the call, gives a record, a JSON value, an iterator of bytes or a readable file.
         answers: media type of the answer.
         body: fields of the JSON body by name; those whose schema has ``x-required`` must be there.
@@ -42,6 +44,7 @@ class Endpoint:
     summary: str
     handler: Callable[[Call], Any]
     group: str
+    role: Role
     query: tuple[Parameter, ...] = ()
     body: Mapping[str, Schema] = field(default_factory=dict)
     required: tuple[str, ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -11,13 +13,31 @@ from lineal.records.graph import Node
 _PAGES = {"run": "runs", "dataset": "data", "model": "models", "prediction": "predictions", "data": "data", "deployment": "deployments"}
 
 
+_base: ContextVar[str] = ContextVar("lineal_base", default="")
+
+
+@contextmanager
+def below(base: str) -> Iterator[None]:
+    """Every address made inside begins with ``base``, where the project's pages are."""
+    token = _base.set(base)
+    try:
+        yield
+    finally:
+        _base.reset(token)
+
+
+def place(path: str) -> str:
+    """The address of a path of the project, such as ``/runs`` or ``/api/v1/models``."""
+    return _base.get() + path
+
+
 def page(*segments: str) -> str:
     """The address of a page; a last segment that ends like a ``.json`` twin gets a slash so that it is not taken for one.
 
     >>> page("data", "flights 2013@1"), page("data", "x.json")
     ('/data/flights%202013@1', '/data/x.json/')
     """
-    path = "/" + "/".join(quote(segment, safe="@~") for segment in segments)
+    path = _base.get() + "/" + "/".join(quote(segment, safe="@~") for segment in segments)
     return path + "/" if path.endswith(".json") else path
 
 
@@ -40,7 +60,7 @@ def reference_of(node: Node) -> str:
 
 def graph_page(reference: str) -> str:
     """The graph, opened on something."""
-    return with_query("/graph", {"focus": reference})
+    return with_query(place("/graph"), {"focus": reference})
 
 
 def node_page(node: Node) -> str:
@@ -59,4 +79,4 @@ def reference_page(reference: str) -> str:
     kind, colon, name = reference.partition(":")
     if colon and kind in _PAGES and name:
         return page(_PAGES[kind], name)
-    return with_query("/search", {"q": reference})
+    return with_query(place("/search"), {"q": reference})

@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from lineal.errors import InvalidInput
+from lineal.records.access import Principal
 from lineal.workspace.interface import Workspace
 
 
@@ -18,7 +19,8 @@ class Visit:
     """One request for a page.
 
     Attributes:
-        address: path without ``.json``, percent-encoded.
+        address: path without ``.json``, percent-encoded, with ``base``.
+        base: what stands before every address of the project; see `lineal.interfaces.scope.Asked`.
         now: microseconds UTC.
         as_json: whether the ``.json`` twin was asked for.
         theme: ``light`` or ``dark`` where the visitor chose, else empty.
@@ -27,6 +29,8 @@ class Visit:
     workspace: Workspace
     address: str
     now: int
+    base: str = ""
+    principal: Principal = field(default_factory=Principal)
     path: Mapping[str, str] = field(default_factory=dict)
     query: QueryParams = field(default_factory=QueryParams)
     as_json: bool = False

@@ -17,12 +17,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from lineal.errors import LinealError, NotFound
 from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem, title
+from lineal.interfaces.scope import asked
+from lineal.interfaces.web import links
 from lineal.interfaces.web.links import twin
 from lineal.interfaces.web.pages import Page, View, Visit
 from lineal.interfaces.web.rendering import STATIC, Renderer
 from lineal.interfaces.web.views import audit, comparison, data, deletion, deployments, graph, merging, models, run, runs
 from lineal.records.documents import document
-from lineal.workspace.interface import Workspace
+from lineal.workspace.acting import acting_as
 
 PAGES: tuple[tuple[str, View], ...] = (
     ("/runs", runs.runs_page),
@@ -56,15 +58,15 @@ PARTS: tuple[tuple[str, View], ...] = (
 _log = logging.getLogger("lineal.web")
 
 
-def routes(workspace: Workspace) -> list[BaseRoute]:
-    """Every page over one workspace, the static files, and a page for whatever is not there."""
+def routes() -> list[BaseRoute]:
+    """Every page, over the workspace that a request asks for, the static files, and a page for whatever is not there."""
     renderer = Renderer()
     found: list[BaseRoute] = [Route("/", _home), Route("/favicon.ico", _icon(renderer.version))]
-    found += [Route(path, _serve(workspace, renderer, view)) for path, view in PARTS]
+    found += [Route(path, _serve(renderer, view)) for path, view in PARTS]
     for path, view in PAGES:
-        found += [Route(form, _serve(workspace, renderer, view)) for form in _forms(path)]
+        found += [Route(form, _serve(renderer, view)) for form in _forms(path)]
     found.append(Mount(f"/static/{renderer.version}", _Static(directory=STATIC)))
-    found.append(Route("/{rest:path}", _serve(workspace, renderer, _missing)))
+    found.append(Route("/{rest:path}", _serve(renderer, _missing)))
     return found
 
 
@@ -73,8 +75,8 @@ def _forms(path: str) -> list[str]:
     return [f"{path}.json", path, f"{path}/"] if path.endswith("}") else [f"{path}.json", path]
 
 
-def _home(_request: Request) -> Response:
-    return RedirectResponse("/runs", status_code=307)
+def _home(request: Request) -> Response:
+    return RedirectResponse(f"{asked(request.scope).base}/runs", status_code=307)
 
 
 def _icon(version: str) -> Callable[[Request], Response]:
@@ -85,12 +87,13 @@ def _missing(visit: Visit) -> Page:
     raise NotFound(f"there is no page {visit.address}", kind="unknown-page", hint="Search with /, or pick a page on the left.")
 
 
-def _serve(workspace: Workspace, renderer: Renderer, view: View) -> Callable[[Request], Response]:
+def _serve(renderer: Renderer, view: View) -> Callable[[Request], Response]:
     def serve(request: Request) -> Response:
-        visit = _visit(workspace, request)
+        visit = _visit(request)
         try:
-            answer = view(visit)
-            return answer if isinstance(answer, Response) else _page(answer, visit, renderer)
+            with links.below(visit.base), acting_as(asked(request.scope).principal.name):
+                answer = view(visit)
+                return answer if isinstance(answer, Response) else _page(answer, visit, renderer)
         except LinealError as error:
             return _error(error, visit, renderer)
         except Exception:  # noqa: BLE001 - whatever it was, the visitor gets a page and the terminal the traceback
@@ -100,12 +103,15 @@ def _serve(workspace: Workspace, renderer: Renderer, view: View) -> Callable[[Re
     return serve
 
 
-def _visit(workspace: Workspace, request: Request) -> Visit:
+def _visit(request: Request) -> Visit:
     path = quote(request.scope["path"], safe="/@~:")
     as_json = path.endswith(".json") and "rest" not in request.path_params
-    address = path[: -len(".json")] if as_json else path
+    about = asked(request.scope)
+    address = about.base + (path[: -len(".json")] if as_json else path)
     return Visit(
-        workspace=workspace,
+        workspace=about.workspace,
+        base=about.base,
+        principal=about.principal,
         address=address,
         now=time.time_ns() // 1000,
         path={key: str(value) for key, value in request.path_params.items()},
@@ -131,6 +137,7 @@ def _frame(visit: Visit, heading: str, rail: str) -> dict[str, Any]:
         "now": visit.now,
         "project": visit.workspace.project,
         "query": visit.query,
+        "base": visit.base,
         "json_address": twin(visit.address) + (f"?{query}" if query else ""),
     }
 

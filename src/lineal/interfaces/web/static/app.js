@@ -166,7 +166,7 @@ function showSelection() {
 
 function compare() {
   const ids = selected();
-  if (ids.length > 1) location.assign(`/compare?runs=${ids.join(",")}`);
+  if (ids.length > 1) location.assign(`${document.body.dataset.base}/compare?runs=${ids.join(",")}`);
   else toast("Select at least two runs with x");
 }
 

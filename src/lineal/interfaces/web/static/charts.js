@@ -174,7 +174,7 @@ export function tools(change) {
 }
 
 export async function series(run, key, points = 800) {
-  const answer = await fetch(`/api/v1/runs/${run}/series?key=${encodeURIComponent(key)}&points=${points}`);
+  const answer = await fetch(`${document.body.dataset.base}/api/v1/runs/${run}/series?key=${encodeURIComponent(key)}&points=${points}`);
   if (!answer.ok) return [];
   return (await answer.json()).series;
 }

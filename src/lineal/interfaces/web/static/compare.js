@@ -42,7 +42,7 @@ function scatter() {
         return [{ value: [numeric ? values[index] : text(values[index]), height, index], itemStyle: { color: colour(many ? "series-1" : tokens[run.id]), opacity: many ? 0.75 : 1 } }];
       }),
     }],
-  })).off("click").on("click", (mark) => location.assign(`/runs/${data.runs[mark.value[2]].id}`));
+  })).off("click").on("click", (mark) => location.assign(`${document.body.dataset.base}/runs/${data.runs[mark.value[2]].id}`));
 }
 
 function parallel() {

@@ -238,7 +238,7 @@ function select(place) {
   Object.entries(node.detail).filter(([key]) => key !== "members").forEach(([key, value]) => line(list, key, value));
   const buttons = document.createElement("p");
   buttons.className = "buttons";
-  if (!node.href.startsWith("/graph")) buttons.append(link("Open", node.href));
+  if (!node.href.startsWith(`${document.body.dataset.base}/graph`)) buttons.append(link("Open", node.href));
   buttons.append(link(node.detail.count ? "Unfold" : "Centre", address(node)));
   facts.replaceChildren(heading, buttons, list);
 }

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import RedirectResponse, Response
 
 from lineal.errors import Conflict, LinealError, NotFound
-from lineal.interfaces.web.links import node_page, reference_page, with_query
+from lineal.interfaces.web.links import node_page, place, reference_page, with_query
 from lineal.interfaces.web.pages import Page, Visit
 from lineal.interfaces.web.searching import typed
 
@@ -32,7 +32,7 @@ def audit_page(visit: Visit) -> Page:
         "words": words,
         "subject": subject,
         "filtered": any(words.values()),
-        "older": with_query("/audit", {**words, "before": at}) if at else "",
+        "older": with_query(place("/audit"), {**words, "before": at}) if at else "",
         "before": before,
         "deleted": _still_deleted(visit, shown),
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lineal.errors import Conflict, InvalidInput, InvalidState
-from lineal.interfaces.web.links import page, with_query
+from lineal.interfaces.web.links import page, place, with_query
 from lineal.interfaces.web.pages import Page, Visit
 from lineal.records.branching import MergeReport
 from lineal.records.dataset import MAIN
@@ -37,7 +37,7 @@ def merge_page(visit: Visit) -> Page:
         "branches": branches,
         "source": source,
         "into": into,
-        "action": f"/api/v1/datasets/{name}/merge",
+        "action": place(f"/api/v1/datasets/{name}/merge"),
         "fields": {"source": source, "into": into, "keep": keep},
     }
     return Page(
@@ -66,7 +66,7 @@ def revert_page(visit: Visit) -> Page:
         "version": version,
         "branch": branch,
         "only": only,
-        "action": f"/api/v1/datasets/{version.reference}/revert",
+        "action": place(f"/api/v1/datasets/{version.reference}/revert"),
         "fields": fields,
         **({"sides": ""} if only else {}),
     }

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from lineal.errors import InvalidInput, LinealError
 from lineal.interfaces.web.formats import best, direction
-from lineal.interfaces.web.links import with_query
+from lineal.interfaces.web.links import place, with_query
 from lineal.interfaces.web.pages import Page, Visit
 from lineal.interfaces.web.searching import field, where_of
 from lineal.records.run import Run, RunPage, RunStatus
@@ -167,7 +167,7 @@ def next_order(order: str, key: str) -> str:
 def _pager(visit: Visit, offset: int, limit: int, total: int) -> dict[str, Any]:
     def link(to: int) -> str:
         pairs = [(key, value) for key, value in visit.query.multi_items() if key != "offset"]
-        return with_query("/runs", [*pairs, ("offset", to or "")])
+        return with_query(place("/runs"), [*pairs, ("offset", to or "")])
 
     return {
         "first": offset + 1 if total else 0,
