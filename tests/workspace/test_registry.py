@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ from lineal.monitoring.profile import Profile
 from lineal.records.graph import USED
 from lineal.serving.bundle import read_manifest
 from lineal.serving.formats import save_model
+from lineal.workspace import collection
+from lineal.workspace.interface import RunRequest
 from lineal.workspace.registry import LocalModels
 from lineal.workspace.site import Site
+from lineal.workspace.tracking import LocalRuns
 from lineal.workspace.versioning import LocalDatasets
 
 DRAW = np.random.default_rng(3)
@@ -233,3 +237,25 @@ def test_metrics_of_the_run_stay_with_the_version_whatever_their_value(site: Sit
         connection.execute(metrics.insert().values(row))
     assert np.isnan(models.register(run, name="delay").metrics["auc"])
     assert np.isnan(models.get("delay").metrics["auc"])
+
+
+def test_the_files_of_a_run_that_just_ended_are_waited_for(site: Site, models: LocalModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(*args: Any, **kwargs: Any) -> bool:
+        time.sleep(0.3)
+        return collect_run(*args, **kwargs)
+
+    collect_run = collection.collect_run
+    monkeypatch.setattr(collection, "collect_run", slowly)
+    recorder = LocalRuns(site, lambda: LocalDatasets(site)).start(RunRequest(name="train", command=("python", "train.py"), folder=tmp_path))
+    recorder.model("delay", LATE, FLIGHTS)
+    recorder.finish(0)
+    assert models.register(f"run:{recorder.run_id}", name="delay").number == 1
+
+
+def test_files_that_take_too_long_are_told(site: Site, models: LocalModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collection, "await_files", lambda _site, _run: False)
+    recorder = LocalRuns(site, lambda: LocalDatasets(site)).start(RunRequest(name="train", command=("python", "train.py"), folder=tmp_path))
+    recorder.finish(0)
+    with pytest.raises(InvalidState) as caught:
+        models.register(f"run:{recorder.run_id}", name="delay")
+    assert caught.value.kind == "run-incomplete"

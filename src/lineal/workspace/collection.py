@@ -12,6 +12,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 FINISH_SECONDS = 30.0
 _MOST_NAMED = 20
+_LOOK_SECONDS = 0.02
 _LEFT = "left_to_others"
 
 
@@ -93,6 +95,18 @@ def collect_run(site: Site, folder: Path, *, deadline: float = float("inf")) -> 
             for name in (DIFF, "context.json", journal.UNCOLLECTED):
                 (folder / name).unlink(missing_ok=True)
         return not pending
+
+
+def await_files(site: Site, run: str, *, seconds: float = FINISH_SECONDS) -> bool:
+    """Waits for whoever digests the files of a run that has ended, and does it where nobody lives who will; False if time is up first."""
+    folder = site.layout.journals / run
+    deadline = time.monotonic() + seconds
+    while (folder / journal.UNCOLLECTED).exists():
+        collect_pending(site)
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True
 
 
 def finish_in_background(site: Site, folder: Path) -> None:

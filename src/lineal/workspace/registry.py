@@ -50,7 +50,7 @@ class LocalModels:
 
         Raises:
             InvalidInput: kinds ``bad-name``, ``several-models`` and ``unsupported-model``.
-            InvalidState: kind ``run-running``, ``marked-mistake`` or ``not-restorable``.
+            InvalidState: kind ``run-running``, ``run-incomplete``, ``marked-mistake`` or ``not-restorable``.
             NotFound: kind ``no-model``.
             PermissionDenied: kinds ``unsafe-model`` and ``untrusted-model``.
         """
@@ -155,17 +155,26 @@ class LocalModels:
         )
 
     def _run(self, reference: str) -> Run:
+        from lineal.workspace.collection import await_files
         from lineal.workspace.ingest import ingest
 
         ingest(self._site)
         node = resolve(self._site, reference, kinds=("run",))
-        with self._site.ledger.read() as connection:
-            run = load_run(connection, self._site.project_id, node.id, self._site.store)
+        run = self._loaded(node.id)
         if not run.status.ended:
             raise InvalidState(
                 f"run {run.id[:8]} is still running", kind="run-running", hint=f"Wait for it, or stop it with: lineal stop {run.id[:8]}"
             )
-        return run
+        if not await_files(self._site, run.id):
+            raise InvalidState(
+                f"the files of run {run.id[:8]} are still being digested", kind="run-incomplete", hint="Try again when lineal show says they are."
+            )
+        ingest(self._site)
+        return self._loaded(run.id)
+
+    def _loaded(self, identifier: str) -> Run:
+        with self._site.ledger.read() as connection:
+            return load_run(connection, self._site.project_id, identifier, self._site.store)
 
     def _describe(self, run: Run, found: FoundModel) -> tuple[str, Signature, Digest | None]:
         """Loads the model (which is safe: its format's policy is fixed) and says its format, signature and reference profile."""
