@@ -9,7 +9,7 @@ import pytest
 from tests.object_stores import ObjectServer
 
 from lineal.records.dataset import TreeEntry
-from lineal.store import index
+from lineal.store import index, segments
 from lineal.store.backends.address import parse_address
 from lineal.store.backends.object_store import ObjectStoreBackend
 from lineal.store.backends.pages import PageCache
@@ -78,7 +78,7 @@ def test_small_changes_are_found_without_asking_for_their_footers(seaweed: Objec
 
 @pytest.mark.parametrize("shard", [50, 5000])
 def test_everything_is_found_in_shards_of_any_size(seaweed: ObjectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shard: int) -> None:
-    monkeypatch.setattr(index, "LARGEST_SHARD", shard)
+    monkeypatch.setattr(segments, "LARGEST_SHARD", shard)
     monkeypatch.setattr("lineal.store.segments._WHOLE", 2000)
     url = seaweed.url()
     writer = Repository(backend_at(url, tmp_path / "writer"), PROJECT)

@@ -16,7 +16,7 @@ import pytest
 from lineal.errors import Conflict, Integrity, InvalidInput, InvalidState, LinealError
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
-from lineal.store import index
+from lineal.store import index, segments
 from lineal.store.backends.address import parse_address
 from lineal.store.repository import Repository
 
@@ -179,7 +179,7 @@ def test_a_reader_that_saw_the_index_before_a_merge_still_finds_everything(store
 
 
 def test_an_index_is_split_into_shards_and_still_finds_everything(store: Repository, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "LARGEST_SHARD", 50)
+    monkeypatch.setattr(segments, "LARGEST_SHARD", 50)
     digests = []
     for number in range(16):
         with store.batch():

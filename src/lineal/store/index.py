@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 
 import msgspec
 
@@ -20,7 +19,7 @@ from lineal.errors import Integrity, Unavailable
 from lineal.store.backends.interface import Backend
 from lineal.store.packs import RECORD, Pack, Place, newer_format, pack_key
 from lineal.store.sealing import seal, unseal
-from lineal.store.segments import HEAD, LARGEST_SHARD, Entry, FarSpan, Records, Span, damaged_index, encode_shard, shard_size
+from lineal.store.segments import HEAD, Entry, FarSpan, Records, Span, damaged_index, encode_shard, shard_size
 
 HEAD_KEY = "index/head"
 FORMAT = 1
@@ -381,10 +380,9 @@ class Index:
     def _write(self, sources: Iterable[Records], *, meta: bool) -> tuple[Segment, ...]:
         entries = _without_repeats(heapq.merge(*(records.entries() for records in sources)))
         shards = []
-        while batch := list(islice(entries, LARGEST_SHARD)):
-            name, packs, pieces = encode_shard(batch)
-            self._backend.create(shard_key(name), pieces)
-            shards.append(Shard(name=name, first=batch[0][0].hex(), objects=len(batch), packs=packs))
+        while (made := encode_shard(entries)) is not None:
+            self._backend.create(shard_key(made.name), made.pieces)
+            shards.append(Shard(name=made.name, first=made.first.hex(), objects=made.objects, packs=made.packs))
         return (Segment(shards=tuple(shards), meta=meta),) if shards else ()
 
 

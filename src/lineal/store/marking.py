@@ -25,15 +25,13 @@ from lineal.store.objects import Objects
 from lineal.store.packs import CHUNK, LIST
 from lineal.store.tree import Trees
 
-_HELD = 1 << 24
-"""Bytes of marks in memory before they go to disk."""
+_HELD = 1 << 22
+"""Bytes of marks in memory before they go to disk; sorting them takes as much several times over."""
 _BUFFERED = 1 << 15
 """Keys that are looked at together."""
-_LOOKUPS = 4
-"""Lists that are looked up before the pages of the index that this has mapped are given back: each of three lookups may map 2 MB around its place."""
 _PARTS = 256
-_LOOKUPS = 256
-"""Lists that are followed before what looking them up has mapped of the index is given back: each maps some pages of its own."""
+_LOOKUPS = 16
+"""Lists that are looked up before what that has mapped of the index is given back: each of three lookups may map 2 MB around its place."""
 
 
 class Marks:
@@ -69,7 +67,7 @@ class Marks:
     def _spill(self) -> None:
         if not self._held:
             return
-        held, self._held = bytes(self._held), bytearray()
+        held, self._held = self._held, bytearray()
         with TemporaryFile(dir=self._folder) as file:
             np.unique(np.frombuffer(held, dtype=np.uint64)).tofile(file)
             self._runs.append(_mapped(cast("BinaryIO", file)))
@@ -240,9 +238,7 @@ class Marking:
         keys, self._keys = bytes(self._keys), bytearray()
         prefixes = prefixes_of(keys)
         self._marks.add(prefixes)
-        for count, (place, number) in enumerate(self._lists.among(prefixes)):
-            if not count % _LOOKUPS:
-                self._objects.index.release()
+        for place, number in self._lists.among(prefixes):
             identity = keys[32 * place : 32 * place + 32]
             if not self._lists.followed(number) and self._objects.kind_anywhere(identity) == LIST:  # else only its first bytes are a list's
                 self._follow(identity)

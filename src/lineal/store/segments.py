@@ -5,7 +5,9 @@ from __future__ import annotations
 import mmap
 import struct
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from math import isqrt
 from typing import Protocol
 
@@ -257,15 +259,38 @@ def shard_size(packs: int, records: int) -> int:
     return HEAD.size + 32 * packs + RECORD.size * records
 
 
-def encode_shard(entries: Iterable[Entry]) -> tuple[str, int, list[bytes]]:
-    """A shard of entries that come in the order of their keys: its name, the BLAKE3 hex of its bytes; how many packs it names; its bytes in pieces."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """A shard to write.
+
+    Attributes:
+        name: the BLAKE3 hex of its bytes; pieces: these.
+        first: the first key; objects, packs: how many it has and names.
+    """
+
+    name: str
+    first: bytes
+    objects: int
+    packs: int
+    pieces: tuple[bytes | memoryview, ...]
+
+
+def encode_shard(entries: Iterator[Entry]) -> Encoded | None:
+    """A shard of the next entries, which come in the order of their keys; None where there are none left. Only its records are in memory."""
     numbers: dict[bytes, int] = {}
-    records = [key + numbers.setdefault(pack, len(numbers)).to_bytes(4, "little") + rest for key, pack, rest in entries]
-    pieces = [HEAD.pack(MAGIC, VERSION, len(numbers), len(records)), b"".join(numbers), b"".join(records)]
+    records = bytearray()
+    for key, pack, rest in islice(entries, LARGEST_SHARD):
+        records += key
+        records += numbers.setdefault(pack, len(numbers)).to_bytes(4, "little")
+        records += rest
+    if not records:
+        return None
+    objects = len(records) // RECORD.size
+    pieces = (HEAD.pack(MAGIC, VERSION, len(numbers), objects), b"".join(numbers), memoryview(records))
     hasher = blake3()
     for piece in pieces:
         hasher.update(piece)
-    return hasher.hexdigest(), len(numbers), pieces
+    return Encoded(name=hasher.hexdigest(), first=bytes(records[:32]), objects=objects, packs=len(numbers), pieces=pieces)
 
 
 def damaged_index(message: str) -> Integrity:
