@@ -6,6 +6,7 @@ and never one too few. Nothing is held per object but such a mark, and most of t
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,7 +45,7 @@ class Marks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held = bytearray()
-        self._runs: list[Prefixes] = []
+        self._runs: list[_Mapped] = []
 
     def add(self, prefixes: Prefixes) -> None:
         """Takes marks in."""
@@ -56,13 +57,15 @@ class Marks:
         """Everything that was marked: the runs are merged part by part of the keys' range, so that only one part is in memory."""
         self._spill()
         bounds = np.arange(1, _PARTS, dtype=np.uint64) << np.uint64(56)
-        cuts = [[0, *np.searchsorted(run, bounds).tolist(), len(run)] for run in self._runs]
+        cuts = [[0, *np.searchsorted(run.marks, bounds).tolist(), len(run.marks)] for run in self._runs]
         with TemporaryFile(dir=self._folder) as file:
             for part in range(_PARTS):
-                pieces = [np.asarray(run[cut[part] : cut[part + 1]]) for run, cut in zip(self._runs, cuts, strict=True)]
+                pieces = [run.marks[cut[part] : cut[part + 1]] for run, cut in zip(self._runs, cuts, strict=True)]
                 if pieces:
                     np.unique(np.concatenate(pieces)).tofile(file)
-            return Marked(_mapped(cast("BinaryIO", file)))
+                for run in self._runs:
+                    run.release()
+            return Marked(_Mapped(cast("BinaryIO", file)))
 
     def _spill(self) -> None:
         if not self._held:
@@ -70,20 +73,30 @@ class Marks:
         held, self._held = self._held, bytearray()
         with TemporaryFile(dir=self._folder) as file:
             np.unique(np.frombuffer(held, dtype=np.uint64)).tofile(file)
-            self._runs.append(_mapped(cast("BinaryIO", file)))
+            self._runs.append(_Mapped(cast("BinaryIO", file)))
 
 
-def _mapped(file: BinaryIO) -> Prefixes:
-    """What was written into a file; it stays for as long as this is referred to."""
-    file.flush()
-    return np.memmap(file, dtype=np.uint64, mode="r") if os.fstat(file.fileno()).st_size else np.empty(0, dtype=np.uint64)
+class _Mapped:
+    """Sorted marks in a file that has no name any more; it stays for as long as this is referred to."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        file.flush()
+        size = os.fstat(file.fileno()).st_size
+        self._map = mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ) if size else None
+        self.marks: Prefixes = np.frombuffer(b"" if self._map is None else self._map, dtype=np.uint64)
+
+    def release(self) -> None:
+        """Gives back the memory that looking at them has mapped."""
+        if self._map is not None:
+            self._map.madvise(mmap.MADV_DONTNEED)
 
 
 class Marked:
     """Sorted marks."""
 
-    def __init__(self, marks: Prefixes) -> None:
-        self._marks = marks
+    def __init__(self, marks: _Mapped) -> None:
+        self._mapped = marks
+        self._marks = marks.marks
 
     def __len__(self) -> int:
         return len(self._marks)
@@ -95,6 +108,7 @@ class Marked:
         places = np.searchsorted(self._marks, prefixes)
         places[places == len(self._marks)] = 0
         found: np.ndarray[tuple[int], np.dtype[np.bool_]] = self._marks[places] == prefixes
+        self._mapped.release()
         return found
 
 
