@@ -29,6 +29,7 @@ COMMANDS: dict[str, Entry] = {
     "push": Entry(section=DAILY, source=f"{_CLI}.remotes:push", help="Send datasets to a remote; only what it lacks travels."),
     "pull": Entry(section=DAILY, source=f"{_CLI}.remotes:pull", help="Fetch datasets from a remote; only what is missing here travels."),
     "clone": Entry(section=DAILY, source=f"{_CLI}.remotes:clone", help="Make a copy of a project whose datasets are in a store elsewhere."),
+    "server": Entry(section=DAILY, source="lineal.server:server", help="Serve projects to a team: pages, API, people."),
     "ui": Entry(section=DAILY, source="lineal.pages:ui", help="Serve the web pages on this machine."),
     "config": Entry(section=DAILY, source=f"{_CLI}.project:config", help="Show each setting, and where its value comes from."),
     "doctor": Entry(section=DAILY, source=f"{_CLI}.project:doctor", help="Say what works here, what does not, and why."),

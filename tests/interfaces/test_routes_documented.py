@@ -12,7 +12,7 @@ TEXT = (Path(__file__).parents[2] / "docs" / "reference" / "routes.md").read_tex
 
 def test_pages_and_their_parts_are_documented() -> None:
     documented = set(re.findall(r"^\| `(/[^`]*)` \|", TEXT, re.MULTILINE))
-    assert documented == {path for path, _view in (*PAGES, *PARTS)}
+    assert documented == {path for path, _view, _role in (*PAGES, *PARTS)}
 
 
 def test_endpoints_with_their_words_are_documented() -> None:

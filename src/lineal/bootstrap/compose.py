@@ -100,7 +100,7 @@ def _assemble(project: Project) -> LocalWorkspace:
             project_id=project.id,
             project=project.name,
             ledger_url=url,
-            actor=_actor(settings),
+            actor=actor_of(settings),
             settings=settings,
             stand_ins=stand_ins(),
         )
@@ -112,7 +112,8 @@ def _sqlite_url(layout: Layout) -> str:
     return f"sqlite:///{path}"
 
 
-def _actor(settings: Mapping[str, Any]) -> str:
+def actor_of(settings: Mapping[str, Any]) -> str:
+    """Who acts: the setting, else the user of this process."""
     if settings["user.name"]:
         return str(settings["user.name"])
     try:

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from lineal.workspace.hosted import Projects
     from lineal.workspace.interface import Workspace
 
-from lineal.records.access import Principal
+from lineal.errors import NotFound, PermissionDenied
+from lineal.records.access import Principal, Role
 
 KEY = "lineal.asked"
 
@@ -22,17 +24,37 @@ class Asked:
     """What a request is about.
 
     Attributes:
+        workspace: of the project; what is the server's own has none to ask.
         base: what stands before every address of the project, such as ``/projects/flights``; empty where there is only one.
+        server: the projects, in a program that serves many.
     """
 
     workspace: Workspace
     base: str = ""
     principal: Principal = field(default_factory=Principal)
+    server: Projects | None = None
+
+    @property
+    def projects(self) -> Projects:
+        """The server's projects. Raises NotFound kind ``no-server`` in a program that serves one only."""
+        if self.server is None:
+            raise NotFound("this is no server of many projects", kind="no-server", hint="Start one with: lineal server")
+        return self.server
 
 
 def asked(scope: MutableMapping[str, Any]) -> Asked:
     """What the request of this scope is about."""
     return cast("Asked", scope[KEY])
+
+
+def require_role(principal: Principal, needed: Role) -> None:
+    """Raises PermissionDenied kind ``forbidden`` for somebody whose role does not suffice."""
+    if not principal.role.covers(needed):
+        raise PermissionDenied(
+            f"this takes the role {needed.value}, and {principal.name or 'this token'} has {principal.role.value}",
+            kind="forbidden",
+            hint="Ask an admin of the server for it.",
+        )
 
 
 class OneProject:

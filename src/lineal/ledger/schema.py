@@ -42,6 +42,8 @@ projects = Table(
     Column("id", String(32), primary_key=True),
     Column("name", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("archived_at", BigInteger),
+    Index("projects_by_name", "name", unique=True),
 )
 
 activities = Table(
@@ -315,4 +317,59 @@ events = Table(
     Column("salt", String(32), nullable=False),
     Column("digest", Text, nullable=False),  # of salt and payload, so that the log proves a payload it need not show
     Index("events_by_subject", "project_id", "subject"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("admin", Boolean, nullable=False, default=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("user", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
+    PrimaryKeyConstraint("project_id", "user"),
+    Index("memberships_by_user", "user"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("digest", String(64), nullable=False),  # SHA-256 of a secret of 256 random bits, which is kept nowhere
+    Column("kind", String(16), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("note", Text, nullable=False, default=""),
+    Column("project_id", String(32), nullable=False, default=""),  # empty: every project that its owner may see
+    Column("role", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("used_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Index("tokens_by_owner", "owner"),
+)
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # of a code that is good once
+    Column("user", String(64), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # of what the cookie holds
+    Column("user", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("sessions_by_user", "user"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -35,9 +35,11 @@ class Principal:
         role: what it may do in the project that the request is about.
         token: id of the token that proved it, or empty: a session of the pages, or no server that asks.
         admin: whether it may administer the whole server.
+        whole: whether it may do all that its owner may; a token of one project or of a lower role may not.
     """
 
     name: str = ""
     role: Role = Role.ADMIN
     token: str = ""
-    admin: bool = field(default=False)
+    admin: bool = False
+    whole: bool = True

@@ -144,6 +144,7 @@ class Site:
         clock: microseconds UTC.
         entropy: that many random bytes.
         ledger_url: SQLAlchemy URL of the ledger.
+        ledger: an open one that others share, and that is not closed with this.
         settings: the bounds of what is kept and how long is waited, by the names in docs/reference/settings.md.
         stand_ins: in a program that is run again, which versions it gets; see `lineal.records.standing_in`.
     """
@@ -160,7 +161,11 @@ class Site:
         stand_ins: Mapping[str, str] | None = None,
         clock: Callable[[], int] = system_clock,
         entropy: Callable[[int], bytes] = os.urandom,
+        ledger: Ledger | None = None,
     ) -> None:
+        if ledger is not None:
+            self.__dict__["ledger"] = ledger
+        self._shares_ledger = ledger is not None
         self.layout = layout
         self.project_id = project_id
         self.project = project
@@ -264,7 +269,7 @@ class Site:
 
     def close(self) -> None:
         """Closes what was opened."""
-        for name in ("ledger", "store", "_lender"):
+        for name in ("store", "_lender") if self._shares_ledger else ("ledger", "store", "_lender"):
             part = self.__dict__.pop(name, None)
             if part is not None:
                 part.close()

@@ -75,7 +75,7 @@ def twin(address: str) -> str:
     return f"{path}.json{mark}{query}"
 
 
-@pytest.mark.parametrize("page", [path for path, _view in PAGES])
+@pytest.mark.parametrize("page", [path for path, _view, _role in PAGES])
 def test_every_page_is_html_and_json(page: str, visitor: Any, sample: Any) -> None:
     address = addresses(sample)[page]
     html = visitor.get(address)
@@ -185,7 +185,7 @@ def test_running_rows_are_brought_up_to_date(visitor: Any, sample: Any) -> None:
 
 
 def test_parts_are_no_pages() -> None:
-    assert not {path for path, _view in PARTS} & {path for path, _view in PAGES}
+    assert not {path for path, _view, _role in PARTS} & {path for path, _view, _role in PAGES}
 
 
 def test_a_name_that_ends_like_a_twin_is_still_a_page(visitor: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, inspect, select, update
+from sqlalchemy import Engine, create_engine, inspect, select, text, update
 
 from lineal.errors import InvalidState
 from lineal.ledger import schema
@@ -54,20 +54,22 @@ def test_a_migrated_ledger_has_the_tables_of_a_fresh_one(engine: Engine, tmp_pat
 
 
 def test_an_upgrade_keeps_the_rows_and_backs_up_first(url: str, tmp_path: Path) -> None:
-    ledger = Ledger.open(url)
-    with ledger.write() as connection:
-        connection.execute(schema.projects.insert().values(id="p", name="demo", created_at=1))
-        connection.execute(update(schema.meta).where(schema.meta.c.key == "format").values(value="0"))
-    ledger.close()
+    old = create_engine(url)
+    with old.begin() as connection:
+        migrate(connection, "0001")
+        connection.execute(schema.meta.insert().values(key="format", value="1"))
+        connection.execute(text("INSERT INTO projects (id, name, created_at) VALUES ('p', 'demo', 1)"))
+        connection.execute(text("DROP TABLE alembic_version"))  # as the first ledgers were made
+    old.dispose()
     again = Ledger.open(url)
     with again.read() as connection:
         assert connection.execute(select(schema.projects.c.name)).scalar_one() == "demo"
         assert connection.execute(select(schema.meta.c.value)).scalar_one() == str(schema.FORMAT_VERSION)
     again.close()
     if url.startswith("sqlite"):
-        backup = create_engine(f"sqlite:///{tmp_path / 'ledger.db.format-0.bak'}")
+        backup = create_engine(f"sqlite:///{tmp_path / 'ledger.db.format-1.bak'}")
         with backup.connect() as connection:
-            assert connection.execute(select(schema.meta.c.value)).scalar_one() == "0"
+            assert connection.execute(select(schema.meta.c.value)).scalar_one() == "1"
         backup.dispose()
 
 

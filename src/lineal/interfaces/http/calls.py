@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lineal.errors import InvalidInput
+from lineal.interfaces.scope import Asked
+from lineal.records.access import Principal
+from lineal.workspace.hosted import Projects
 from lineal.workspace.interface import Workspace
 
 
@@ -24,6 +27,17 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
     raw: bytes = b""
+    asked: Asked | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks."""
+        return self.asked.principal if self.asked is not None else Principal()
+
+    @property
+    def server(self) -> Projects:
+        """The server's projects. Raises NotFound kind ``no-server`` in a program that serves one only."""
+        return (self.asked or Asked(workspace=self.workspace)).projects
 
     def need(self, name: str) -> str:
         """A word of the query that must be there.

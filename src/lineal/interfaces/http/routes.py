@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +21,7 @@ from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.openapi import openapi
 from lineal.interfaces.http.table import PREFIX, Endpoint
 from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem
-from lineal.interfaces.scope import asked
+from lineal.interfaces.scope import asked, require_role
 from lineal.records.documents import document
 from lineal.workspace.acting import acting_as
 
@@ -30,9 +30,9 @@ PIECE = 1 << 18
 _log = logging.getLogger("lineal.http")
 
 
-def routes() -> list[Route]:
-    """Every route of the API, over the workspace that a request asks for; the last one answers 404 as a problem for whatever else lies below its prefix."""
-    found = [Route(PREFIX + endpoint.path, _serve(endpoint), methods=[endpoint.method]) for endpoint in ENDPOINTS]
+def routes(endpoints: Sequence[Endpoint] = ENDPOINTS) -> list[Route]:
+    """A route for each endpoint, over the workspace that a request asks for; the last one answers 404 as a problem for whatever else lies below the prefix."""
+    found = [Route(PREFIX + endpoint.path, _serve(endpoint), methods=[endpoint.method]) for endpoint in endpoints]
     found.append(Route(f"{PREFIX}/openapi.json", _describe, methods=["GET"]))
     found.append(Route(f"{PREFIX}/{{rest:path}}", _unknown, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]))
     return found
@@ -55,13 +55,22 @@ def _serve(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def _call(endpoint: Endpoint, request: Request) -> Call:
+    about = asked(request.scope)
+    require_role(about.principal, endpoint.role)
     body: dict[str, Any] = {}
     raw = b""
     if endpoint.changes:
         content = await read_body(request, media=endpoint.media)
         body, raw = content.fields, content.raw
         _refuse_unknown(body, endpoint)
-    return Call(workspace=asked(request.scope).workspace, path=dict(request.path_params), query=dict(request.query_params), body=body, raw=raw)
+    return Call(
+        workspace=about.workspace,
+        path=dict(request.path_params),
+        query=dict(request.query_params),
+        body=body,
+        raw=raw,
+        asked=about,
+    )
 
 
 def _refuse_unknown(body: dict[str, Any], endpoint: Endpoint) -> None:

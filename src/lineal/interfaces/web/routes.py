@@ -17,41 +17,42 @@ from starlette.types import Message, Receive, Scope, Send
 
 from lineal.errors import LinealError, NotFound
 from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem, title
-from lineal.interfaces.scope import asked
+from lineal.interfaces.scope import asked, require_role
 from lineal.interfaces.web import links
 from lineal.interfaces.web.links import twin
 from lineal.interfaces.web.pages import Page, View, Visit
 from lineal.interfaces.web.rendering import STATIC, Renderer
 from lineal.interfaces.web.views import audit, comparison, data, deletion, deployments, graph, merging, models, run, runs
+from lineal.records.access import Role
 from lineal.records.documents import document
 from lineal.workspace.acting import acting_as
 
-PAGES: tuple[tuple[str, View], ...] = (
-    ("/runs", runs.runs_page),
-    ("/runs/{run}", run.run_page),
-    ("/compare", comparison.compare_page),
-    ("/graph", graph.graph_page),
-    ("/data", data.datasets_page),
-    ("/data/{name}/diff", data.diff_page),
-    ("/data/{name}/merge", merging.merge_page),
-    ("/data/{name}/revert", merging.revert_page),
-    ("/data/{name}", data.data_page),
-    ("/models", models.models_page),
-    ("/models/{name}", models.model_page),
-    ("/deployments", deployments.deployments_page),
-    ("/deployments/{name}", deployments.deployment_page),
-    ("/predictions/{prediction}", deployments.prediction_page),
-    ("/audit", audit.audit_page),
-    ("/search", audit.search_page),
-    ("/delete", deletion.delete_page),
+PAGES: tuple[tuple[str, View, Role], ...] = (
+    ("/runs", runs.runs_page, Role.READER),
+    ("/runs/{run}", run.run_page, Role.READER),
+    ("/compare", comparison.compare_page, Role.READER),
+    ("/graph", graph.graph_page, Role.READER),
+    ("/data", data.datasets_page, Role.READER),
+    ("/data/{name}/diff", data.diff_page, Role.READER),
+    ("/data/{name}/merge", merging.merge_page, Role.READER),
+    ("/data/{name}/revert", merging.revert_page, Role.READER),
+    ("/data/{name}", data.data_page, Role.READER),
+    ("/models", models.models_page, Role.READER),
+    ("/models/{name}", models.model_page, Role.READER),
+    ("/deployments", deployments.deployments_page, Role.READER),
+    ("/deployments/{name}", deployments.deployment_page, Role.READER),
+    ("/predictions/{prediction}", deployments.prediction_page, Role.READER),
+    ("/audit", audit.audit_page, Role.READER),
+    ("/search", audit.search_page, Role.READER),
+    ("/delete", deletion.delete_page, Role.READER),
 )
 """Pages: each is served as HTML at its path and as JSON at its path with ``.json``."""
 
-PARTS: tuple[tuple[str, View], ...] = (
-    ("/runs.csv", runs.runs_csv),
-    ("/runs/live", runs.running_cells),
-    ("/runs/{run}/live", run.run_live),
-    ("/runs/{run}/log", run.run_log),
+PARTS: tuple[tuple[str, View, Role], ...] = (
+    ("/runs.csv", runs.runs_csv, Role.READER),
+    ("/runs/live", runs.running_cells, Role.READER),
+    ("/runs/{run}/live", run.run_live, Role.READER),
+    ("/runs/{run}/log", run.run_log, Role.READER),
 )
 """What pages fetch while they are open, and downloads."""
 
@@ -62,11 +63,11 @@ def routes() -> list[BaseRoute]:
     """Every page, over the workspace that a request asks for, the static files, and a page for whatever is not there."""
     renderer = Renderer()
     found: list[BaseRoute] = [Route("/", _home), Route("/favicon.ico", _icon(renderer.version))]
-    found += [Route(path, _serve(renderer, view)) for path, view in PARTS]
-    for path, view in PAGES:
-        found += [Route(form, _serve(renderer, view)) for form in _forms(path)]
-    found.append(Mount(f"/static/{renderer.version}", _Static(directory=STATIC)))
-    found.append(Route("/{rest:path}", _serve(renderer, _missing)))
+    found += [Route(path, _serve(renderer, view, role)) for path, view, role in PARTS]
+    for path, view, role in PAGES:
+        found += [Route(form, _serve(renderer, view, role)) for form in _forms(path)]
+    found.append(Mount(f"/static/{renderer.version}", Static(directory=STATIC)))
+    found.append(Route("/{rest:path}", _serve(renderer, _missing, Role.READER)))
     return found
 
 
@@ -87,10 +88,11 @@ def _missing(visit: Visit) -> Page:
     raise NotFound(f"there is no page {visit.address}", kind="unknown-page", hint="Search with /, or pick a page on the left.")
 
 
-def _serve(renderer: Renderer, view: View) -> Callable[[Request], Response]:
+def _serve(renderer: Renderer, view: View, role: Role) -> Callable[[Request], Response]:
     def serve(request: Request) -> Response:
         visit = _visit(request)
         try:
+            require_role(visit.principal, role)
             with links.below(visit.base), acting_as(asked(request.scope).principal.name):
                 answer = view(visit)
                 return answer if isinstance(answer, Response) else _page(answer, visit, renderer)
@@ -155,7 +157,7 @@ def _json(value: Any, *, status: int = 200, media: str = "application/json") -> 
     return Response(body, status_code=status, media_type=media)
 
 
-class _Static(StaticFiles):
+class Static(StaticFiles):
     """Static files under a name that changes with them: browsers may keep them for good."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

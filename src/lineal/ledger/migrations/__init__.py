@@ -37,7 +37,8 @@ def migrate(connection: Connection, target: str = "head") -> None:
     config.attributes["connection"] = connection
     tables = set(inspect(connection).get_table_names())
     if "alembic_version" not in tables and "runs" in tables:
-        command.stamp(config, "0001")  # a ledger of format 1 was made in one go, without Alembic
+        made = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "format")).scalar() or "1"
+        command.stamp(config, f"{int(made):04d}")  # a ledger is made in one go, without Alembic, in the format of its day
     command.upgrade(config, target)
     if target == "head":
         connection.execute(update(schema.meta).where(schema.meta.c.key == "format").values(value=str(schema.FORMAT_VERSION)))

@@ -55,8 +55,26 @@ async function act(element, method, address, body) {
   busy(element, true);
   const found = await send(method, address, body, element.matches("form") ? element : null);
   if (!found) return busy(element, false);
+  if (element.dataset.show) return reveal(element, found);
   if (element.dataset.then) location.assign(element.dataset.then.replace(/\{(\w+)\}/g, (_, key) => encodeURIComponent(found[key])));
   else location.reload();
+}
+
+// What is told once: a secret, or a link with a code.
+function reveal(element, found) {
+  busy(element, false);
+  element.closest("dialog")?.close();
+  let text = element.dataset.show.replace(/\{(\w+)\}/g, (_, key) => found[key]);
+  if (text.startsWith("/")) text = location.origin + text;
+  const box = $("[data-shown]");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "command";
+  button.dataset.copy = text;
+  button.textContent = text;
+  box.replaceChildren("Shown once, click to copy: ", button);
+  box.hidden = false;
+  box.scrollIntoView({ block: "nearest" });
 }
 
 // A form's fields with their types: switches are true or false, lists are lists.
@@ -117,6 +135,7 @@ document.addEventListener("submit", (event) => {
 
 document.addEventListener("change", (event) => {
   const input = event.target;
+  if (input.dataset.put) send("PUT", input.dataset.put, { [input.dataset.field]: input.value }).then((found) => found && toast("Saved"));
   if (input.dataset.submit !== undefined) input.form.requestSubmit();
   if (input.closest("[data-columns]")) $$("[data-unchanged]", input.form).forEach((other) => delete other.dataset.unchanged);
   if (input.dataset.pick !== undefined || input.dataset.all !== undefined) {

@@ -1,0 +1,49 @@
+"""Picks the parts of a server and puts them together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lineal.bootstrap.compose import actor_of, refuse_network
+from lineal.bootstrap.settings import load_settings
+from lineal.errors import InvalidInput
+from lineal.workspace.hosting import Hosting
+
+
+def open_hosting(folder: Path | None, *, database: str | None = None, store: str | None = None) -> tuple[Hosting, dict[str, Any]]:
+    """The projects of a data folder, and the settings that hold there.
+
+    Args:
+        folder, database, store: what settings say, unless given.
+
+    Raises:
+        Conflict: kind ``server-running``. InvalidState: kinds ``newer-format network-file-system``. InvalidInput: kind ``bad-database``.
+    """
+    place = (folder or data_folder(load_settings(None))).absolute()
+    settings = load_settings(place)
+    url = _database(database if database is not None else settings["server.database"])
+    if not url:
+        refuse_network(place)
+    return Hosting(folder=place, database=url, store=store or settings["server.store"], settings=settings, actor=actor_of(settings)), settings
+
+
+def data_folder(settings: dict[str, Any]) -> Path:
+    """Where a server's own files are, unless told."""
+    if settings["server.data"]:
+        return Path(settings["server.data"])
+    from platformdirs import user_data_path
+
+    return user_data_path("lineal") / "server"
+
+
+def _database(text: str) -> str:
+    """The SQLAlchemy URL of an address that people write."""
+    scheme, separator, rest = text.partition("://")
+    if not text:
+        return ""
+    if scheme in {"postgresql", "postgres"}:
+        return f"postgresql+psycopg://{rest}"
+    if separator and scheme in {"postgresql+psycopg", "sqlite"}:
+        return text
+    raise InvalidInput(f"{scheme!r} is no database that a ledger can be in", kind="bad-database", hint="Give postgresql://user@host/name.")

@@ -1,0 +1,234 @@
+"""Many projects in one place: one ledger for all, and for each a store and a folder of its own. docs/design/server.md has the plan."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from lineal.errors import Conflict, Integrity, InvalidInput, InvalidState, LinealError, NotFound, Unavailable
+from lineal.ledger import people as rows
+from lineal.ledger.database import Ledger
+from lineal.ledger.events import record_event
+from lineal.ledger.schema import meta
+from lineal.records.hosting import DEFAULT_PROJECT, NAME, HostedProject
+from lineal.store.durable import replacing
+from lineal.workspace.acting import acting
+from lineal.workspace.local import LocalWorkspace
+from lineal.workspace.people import LocalPeople
+from lineal.workspace.project import create_project
+from lineal.workspace.site import Site, system_clock
+
+if TYPE_CHECKING:
+    from lineal.workspace.interface import Workspace
+
+FORMAT = 1
+
+
+class Hosting:
+    """The projects of a server. Thread safe; one per data folder, whichever process it is in.
+
+    Args:
+        folder: where everything lies that is in no database and no bucket.
+        database: SQLAlchemy URL of the ledger; SQLite in ``folder`` where it is empty.
+        store: address below which every project has its store; ``folder`` where it is empty.
+        settings: what holds for every project.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        database: str = "",
+        store: str = "",
+        settings: Mapping[str, Any],
+        actor: str,
+        clock: Callable[[], int] = system_clock,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.folder = folder
+        self._store = store.rstrip("/")
+        self._settings = settings
+        self.actor = actor
+        self._clock = clock
+        self._entropy = entropy
+        self._open: dict[str, LocalWorkspace] = {}
+        self._opening = threading.Lock()
+        self._lock = _locked(folder)
+        try:
+            self.id = _identity(folder, entropy)
+            self.ledger_url = database or f"sqlite:///{str(folder / 'ledger.db').replace('%', '%25').replace('?', '%3F')}"
+            self.ledger = Ledger.open(self.ledger_url)
+            self.people = LocalPeople(self.ledger, server=self.id, user=actor, clock=clock, entropy=entropy)
+            if not self.projects():
+                self.create(DEFAULT_PROJECT)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def projects(self) -> tuple[HostedProject, ...]:
+        """Every project by name, archived ones too."""
+        with self.ledger.read() as connection:
+            return tuple(rows.list_projects(connection))
+
+    def create(self, name: str) -> HostedProject:
+        """Makes a project.
+
+        Raises:
+            InvalidInput: kind ``bad-name``. Conflict: kind ``name-taken``.
+        """
+        if not NAME.match(name):
+            raise InvalidInput(
+                f"{name!r} cannot be a project's name",
+                kind="bad-name",
+                hint="Use up to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.",
+            )
+        identifier = self._entropy(16).hex()
+        create_project(self.folder / "projects" / identifier, name=name, entropy=lambda _size: bytes.fromhex(identifier))
+        with self.ledger.write() as connection:
+            if rows.find_project(connection, name) is not None:
+                raise Conflict(f"there is a project {name} already", kind="name-taken", hint="Choose another name.")
+            rows.add_project(connection, identifier=identifier, name=name, now=self._clock())
+            self._tell(connection, "project.created", name)
+        return self.project(name)
+
+    def archive(self, name: str) -> HostedProject:
+        """Hides a project; nothing of it is lost. Archiving what is archived changes nothing."""
+        return self._archived(name, self._clock(), "project.archived")
+
+    def unarchive(self, name: str) -> HostedProject:
+        """Brings an archived project back."""
+        return self._archived(name, None, "project.unarchived")
+
+    def project(self, name: str) -> HostedProject:
+        """The project of that name, without its counts. Raises NotFound kind ``unknown-project``."""
+        with self.ledger.read() as connection:
+            found = rows.find_project(connection, name)
+        if found is None:
+            raise NotFound(f"there is no project {name!r}", kind="unknown-project", hint="See which there are with: lineal project list")
+        return found
+
+    def workspace(self, name: str) -> Workspace:
+        """The workspace of a project; opened once and kept."""
+        found = self._open.get(name)
+        if found is not None:
+            return found
+        project = self.project(name)
+        with self._opening:
+            if name not in self._open:
+                self._open[name] = LocalWorkspace(self._site(project))
+            return self._open[name]
+
+    def ingest(self) -> int:
+        """Brings what runs wrote into the ledger, in every project where something waits; says how many runs changed."""
+        changed = 0
+        for project in self._waiting():
+            changed += self.workspace(project).runs.ingest()
+        return changed
+
+    def problems(self) -> dict[str, str]:
+        """What does not answer: a sentence for each part, by its name; empty where all is well."""
+        found: dict[str, str] = {}
+        for part, check in (("ledger", self._check_ledger), ("store", self._check_store)):
+            try:
+                check()
+            except LinealError as error:
+                found[part] = error.message
+        return found
+
+    def close(self) -> None:
+        """Closes every project and the ledger, and lets another process have the folder."""
+        with self._opening:
+            for workspace in self._open.values():
+                workspace.close()
+            self._open.clear()
+        self.ledger.close()
+        os.close(self._lock)
+
+    def _archived(self, name: str, at: int | None, action: str) -> HostedProject:
+        project = self.project(name)
+        if (project.archived_at is None) != (at is None):
+            with self.ledger.write() as connection:
+                rows.archive_project(connection, project.id, at)
+                self._tell(connection, action, name)
+        return self.project(name)
+
+    def _site(self, project: HostedProject) -> Site:
+        folder = self.folder / "projects" / project.id
+        layout = create_project(folder, name=project.name, entropy=lambda _size: bytes.fromhex(project.id)).layout
+        place = f"{self._store or self.folder / 'store'}/{project.id}"
+        return Site(
+            layout=layout,
+            project_id=project.id,
+            project=project.name,
+            ledger_url=self.ledger_url,
+            ledger=self.ledger,
+            actor=self.actor,
+            settings={**self._settings, "store.url": place},
+            clock=self._clock,
+            entropy=self._entropy,
+        )
+
+    def _waiting(self) -> list[str]:
+        """Names of the projects that have journals."""
+        folder = self.folder / "projects"
+        waiting = {path.parent.parent.parent.name for path in folder.glob("*/.lineal/journals/*")} if folder.exists() else set()
+        return [project.name for project in self.projects() if project.id in waiting] if waiting else []
+
+    def _check_ledger(self) -> None:
+        with self.ledger.read() as connection:
+            connection.execute(select(meta.c.value).limit(1)).all()
+
+    def _check_store(self) -> None:
+        workspace = self.workspace(self.projects()[0].name)
+        workspace.site.store.refs("datasets/")  # type: ignore[attr-defined]
+
+    def _tell(self, connection: Any, action: str, name: str) -> None:
+        record_event(
+            connection, project_id=self.id, at=self._clock(), actor=acting() or self.actor, action=action, subject=f"project:{name}", payload={}
+        )
+
+
+def _locked(folder: Path) -> int:
+    """Takes the data folder for this process until it ends, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unavailable(
+            f"the data folder {folder} cannot be used: {error.strerror}", kind="data-folder", hint="Name another with: lineal server --data DIR"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise Conflict(
+            f"another server uses {folder}", kind="server-running", hint="Stop it first, or name another folder with: lineal server --data DIR"
+        ) from None
+    return descriptor
+
+
+def _identity(folder: Path, entropy: Callable[[int], bytes]) -> str:
+    """The server's id, made when the folder is first used."""
+    path = folder / "server.json"
+    if not path.exists():
+        with replacing(path) as stream:
+            stream.write(json.dumps({"format": FORMAT, "server": entropy(16).hex()}, indent=1).encode() + b"\n")
+    try:
+        body = json.loads(path.read_bytes())
+        version, identifier = int(body["format"]), str(body["server"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Integrity(f"{path} is damaged: {error}", kind="damaged-project", hint="Put it back from a backup.") from error
+    if version > FORMAT:
+        raise InvalidState(
+            f"{folder} has format {version}, made by a newer Lineal; this one reads up to {FORMAT}",
+            kind="newer-format",
+            hint="Upgrade with: pip install --upgrade lineal",
+        )
+    return identifier
