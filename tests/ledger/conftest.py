@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, delete, text
+from sqlalchemy import delete
 
 from lineal.ledger import schema
 from lineal.ledger.database import Ledger
-
-
-@pytest.fixture(scope="session")
-def new_database(postgres: str) -> Callable[[], str]:
-    """Makes an empty database on the server and gives its URL."""
-
-    def create() -> str:
-        name = f"t{uuid.uuid4().hex}"
-        engine = create_engine(postgres, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        engine.dispose()
-        return postgres.replace("/postgres?", f"/{name}?")
-
-    return create
 
 
 @pytest.fixture(scope="session")

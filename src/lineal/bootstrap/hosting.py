@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lineal.bootstrap.compose import actor_of, refuse_network
 from lineal.bootstrap.settings import load_settings
-from lineal.errors import InvalidInput
-from lineal.workspace.hosting import Hosting
+from lineal.errors import InvalidInput, NotFound
+from lineal.ledger.database import Ledger
+from lineal.workspace.hosting import IDENTITY, Hosting, ledger_url, read_identity
+from lineal.workspace.people import LocalPeople
+from lineal.workspace.site import system_clock
 
 
 def open_hosting(folder: Path | None, *, database: str | None = None, store: str | None = None) -> tuple[Hosting, dict[str, Any]]:
@@ -26,6 +32,25 @@ def open_hosting(folder: Path | None, *, database: str | None = None, store: str
     if not url:
         refuse_network(place)
     return Hosting(folder=place, database=url, store=store or settings["server.store"], settings=settings, actor=actor_of(settings)), settings
+
+
+@contextmanager
+def people_of(folder: Path) -> Iterator[LocalPeople]:
+    """The people of a data folder, on the server's own machine, whether the server runs or not.
+
+    Raises:
+        NotFound: kind ``no-server``, if that is no server's folder.
+    """
+    place = folder.absolute()
+    settings = load_settings(place)
+    url = _database(settings["server.database"]) or ledger_url(place)
+    ledger = Ledger.open(url) if (place / IDENTITY).exists() else None
+    if ledger is None:
+        raise NotFound(f"{folder} is no server's data folder", kind="no-server", hint="Name the folder that lineal server has for --data.")
+    try:
+        yield LocalPeople(ledger, server=read_identity(place), user=actor_of(settings), clock=system_clock, entropy=os.urandom)
+    finally:
+        ledger.close()
 
 
 def data_folder(settings: dict[str, Any]) -> Path:

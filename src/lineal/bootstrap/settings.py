@@ -139,6 +139,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(name="ui.port", type="count", default=8400, meaning="Port of the pages; the next free one is taken where it is in use."),
     Setting(name="ui.hosts", type="list", default=(), meaning="Names that the pages answer to besides localhost, without port."),
+    Setting(name="workspace.url", type="text", default="", meaning="Address of the server's project that this folder works in; empty means its own."),
+    Setting(name="workspace.ca", type="text", default="", meaning="File of certificates to trust, besides the system's, when a server is asked."),
     Setting(name="server.host", type="text", default="127.0.0.1", meaning="Address that lineal server listens on."),
     Setting(name="server.port", type="count", default=8500, meaning="Port of lineal server."),
     Setting(name="server.hosts", type="list", default=(), meaning="Names that lineal server answers to besides localhost, without port."),

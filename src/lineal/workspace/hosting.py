@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lineal.workspace.interface import Workspace
 
 FORMAT = 1
+IDENTITY = "server.json"
 
 
 class Hosting:
@@ -63,7 +64,7 @@ class Hosting:
         self._lock = _locked(folder)
         try:
             self.id = _identity(folder, entropy)
-            self.ledger_url = database or f"sqlite:///{str(folder / 'ledger.db').replace('%', '%25').replace('?', '%3F')}"
+            self.ledger_url = database or ledger_url(folder)
             self.ledger = Ledger.open(self.ledger_url)
             self.people = LocalPeople(self.ledger, server=self.id, user=actor, clock=clock, entropy=entropy)
             if not self.projects():
@@ -195,6 +196,12 @@ class Hosting:
         )
 
 
+def ledger_url(folder: Path) -> str:
+    """Where a data folder's own ledger is."""
+    path = str(folder / "ledger.db").replace("%", "%25").replace("?", "%3F")  # what a URL would take for its own
+    return f"sqlite:///{path}"
+
+
 def _locked(folder: Path) -> int:
     """Takes the data folder for this process until it ends, however it ends."""
     try:
@@ -216,10 +223,20 @@ def _locked(folder: Path) -> int:
 
 def _identity(folder: Path, entropy: Callable[[int], bytes]) -> str:
     """The server's id, made when the folder is first used."""
-    path = folder / "server.json"
+    path = folder / IDENTITY
     if not path.exists():
         with replacing(path) as stream:
             stream.write(json.dumps({"format": FORMAT, "server": entropy(16).hex()}, indent=1).encode() + b"\n")
+    return read_identity(folder)
+
+
+def read_identity(folder: Path) -> str:
+    """The id of the server whose data folder this is.
+
+    Raises:
+        Integrity: kind ``damaged-project``. InvalidState: kind ``newer-format``.
+    """
+    path = folder / IDENTITY
     try:
         body = json.loads(path.read_bytes())
         version, identifier = int(body["format"]), str(body["server"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _KNOWN_SECONDS = 5
 _SEEN_SECONDS = 60
 _MOST_KNOWN = 4096
 _PREFIX = "ln_"
+_SECRET = re.compile(r"ln_([0-9a-f]{12})_[0-9a-f]{64}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,13 +245,15 @@ class LocalPeople:
         return secret
 
     def _token(self, secret: str) -> Proven | None:
-        identifier = secret.removeprefix(_PREFIX).partition("_")[0]
-        now = self._clock()
+        found = _SECRET.match(secret)
+        if found is None:
+            return None
+        identifier, now = found[1], self._clock()
         with self._ledger.read() as connection:
-            found = rows.find_token(connection, identifier)
-            if found is None or not hmac.compare_digest(found[1], _digest(secret)):
+            known = rows.find_token(connection, identifier)
+            if known is None or not hmac.compare_digest(known[1], _digest(secret)):
                 return None
-            token, _kept, project = found
+            token, _kept, project = known
             over = token.revoked_at is not None or (token.expires_at is not None and token.expires_at <= now)
             proven = None if over else self._owner(connection, token, project)
         if proven is not None and (token.used_at is None or now - token.used_at > _SEEN_SECONDS * SECOND):
@@ -308,7 +312,7 @@ class LocalPeople:
 
 
 def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _check_name(name: str, what: str) -> None:

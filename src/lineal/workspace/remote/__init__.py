@@ -1,0 +1,1 @@
+"""A workspace that lies on a server."""
