@@ -80,6 +80,8 @@ IN_DEFAULT = {
     "admin of the server": Role.ADMIN,
 }
 """Who has which role in the project `default`."""
+BOUNDED = {"reading service", "capped admin"}
+"""Whose tokens make no others."""
 IN_SERVER = dict.fromkeys(IN_DEFAULT, Role.READER) | {"nobody": None, "revoked": None, "admin of the server": Role.ADMIN}
 ROUTES = [
     *((endpoint.method, f"/projects/default{PREFIX}{endpoint.path}", endpoint.role, IN_DEFAULT) for endpoint in ENDPOINTS),
@@ -94,7 +96,7 @@ def test_every_route_lets_in_whom_its_role_says_and_nobody_else(who: str, house:
     wrong = []
     for number, (method, path, needed, roles) in enumerate(ROUTES):
         has = roles[who]
-        options = {"json": {}} if method not in {"GET", "DELETE"} else {}
+        options: dict[str, Any] = {"json": {}} if method not in {"GET", "DELETE"} else {}
         answer = house.ask(method, re.sub(r"\{\w+\}", "none", path), by=who, client=f"10.0.{number // 250}.{number % 250}", **options)
         if has is None:
             expected = answer.status_code == (404 if who == "admin of another project" else 401)
@@ -169,7 +171,7 @@ def test_basic_authentication_takes_the_token_as_password(house: House) -> None:
 
 @pytest.mark.parametrize("header", ["Basic !!!", "Basic ", "Bearer", "Bearer \xff", "Digest x", "Basic /////w=="])
 def test_broken_proofs_are_refused(header: str, house: House) -> None:
-    answer = house.ask("GET", "/api/v1/runs", headers={"authorization": header.encode("latin-1")}, client="10.9.0.2")  # type: ignore[dict-item]
+    answer = house.ask("GET", "/api/v1/runs", headers={"authorization": header.encode("latin-1")}, client="10.9.0.2")
     assert answer.status_code == 401
 
 

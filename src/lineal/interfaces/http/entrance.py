@@ -14,7 +14,7 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from lineal.errors import LinealError, NotFound, PermissionDenied
-from lineal.interfaces.http.attempts import Attempts
+from lineal.interfaces.http.attempts import WINDOW_SECONDS, Attempts
 from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem
 from lineal.interfaces.scope import KEY, Asked
 from lineal.records.access import Principal, Role
@@ -95,14 +95,14 @@ class Entrance:
         return Principal(name=proof.name, role=role, token=proof.token, admin=proof.server_admin, whole=proof.whole)
 
     async def _proof(self, headers: Headers, client: str) -> Proof | None:
-        """What the request proves. Raises `_TooMany` for a place that failed too often."""
+        """What the request proves. Raises PermissionDenied kind ``too-many-attempts``."""
         if self._local is not None:
             return None
         secret, cookie = _secret(headers), _cookie(headers)
         if not secret and not cookie:
             return None
         if wait := self._attempts.wait(client):
-            raise TooManyAttempts(wait)
+            raise too_many_attempts(wait)
         people = self._server.people
         proof = await run_in_threadpool(people.prove, secret) if secret else await run_in_threadpool(people.session, cookie)
         if proof is None and secret:
@@ -110,14 +110,9 @@ class Entrance:
         return proof
 
 
-class TooManyAttempts(PermissionDenied):
-    """Somebody has tried secrets that are not good too often."""
-
-    http_status = 429
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__("too many attempts with tokens that are not good", kind="too-many-attempts", hint=f"Wait {seconds} seconds.")
-        self.seconds = seconds
+def too_many_attempts(seconds: int) -> PermissionDenied:
+    """What somebody is told who has tried secrets that are not good too often."""
+    return PermissionDenied("too many attempts with tokens that are not good", kind="too-many-attempts", hint=f"Wait {seconds} seconds.")
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -182,8 +177,10 @@ def _unknown(scope: Scope, headers: Headers) -> Response:
 
 
 def _refusal(error: LinealError, scope: Scope) -> Response:
-    headers = {"retry-after": str(error.seconds)} if isinstance(error, TooManyAttempts) else {}
-    return JSONResponse(problem(error, instance=scope["path"]), status_code=error.http_status, media_type=PROBLEM_TYPE, headers=headers)
+    too_many = error.kind == "too-many-attempts"
+    status, headers = (429, {"retry-after": str(round(WINDOW_SECONDS))}) if too_many else (error.http_status, {})
+    found = problem(error, status=status, instance=scope["path"])
+    return JSONResponse(found, status_code=status, media_type=PROBLEM_TYPE, headers=headers)
 
 
 def _nobodys() -> Workspace:

@@ -139,4 +139,4 @@ def problem_response(error: LinealError, request: Request, *, status: int | None
     return JSONResponse(found, status_code=found["status"], media_type=PROBLEM_TYPE)
 
 
-_STATUS = {"body-too-large": 413, "not-json": 415}
+_STATUS = {"body-too-large": 413, "not-json": 415, "too-many-attempts": 429}

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from lineal.errors import LinealError, PermissionDenied
 from lineal.interfaces.http.attempts import Attempts
 from lineal.interfaces.http.bodies import read_body
-from lineal.interfaces.http.entrance import SESSION_COOKIE, TooManyAttempts, is_secure
+from lineal.interfaces.http.entrance import SESSION_COOKIE, is_secure, too_many_attempts
 from lineal.interfaces.http.routes import json_response, problem_response
 from lineal.interfaces.http.table import PREFIX
 from lineal.interfaces.scope import asked
@@ -27,7 +27,7 @@ def signing_in_routes() -> list[Route]:
         client = request.client.host if request.client else ""
         try:
             if wait := attempts.wait(client):
-                raise TooManyAttempts(wait)
+                raise too_many_attempts(wait)
             content = await read_body(request)
             code = str(content.fields.get("code", "")).strip()
             session = await run_in_threadpool(_session, asked(request.scope).projects.people, code)
