@@ -23,19 +23,21 @@ from lineal.records.deployment import Deployment, Prediction, TruthReceipt
 from lineal.records.documents import document
 from lineal.records.garbage import Collection
 from lineal.records.graph import Graph, Node
+from lineal.records.hosting import HostedProject, Invitation, Secret, Token, User
 from lineal.records.model import Model, ModelVersion
 from lineal.records.monitor import MonitorReport
 from lineal.records.mount import Mount
 from lineal.records.remote import Remote, Transfer
 from lineal.records.run import Metric, Param, Run, RunPage, Series
 from lineal.records.verdict import Reproduction
-from lineal.records.wire import pack_series, record_of, records_of, unpack_series
+from lineal.records.wire import pack_series, restore, restore_each, unpack_series
 
 RECORDS = (
     *(Run, RunPage, Dataset, DatasetVersion, TreeEntry, DatasetStatus, VersionDiff, VerifyReport, Collection, Branch, MergeReport, Remote, Transfer),
     *(Graph, Node, DeletionPlan, Model, ModelVersion, Deployment, Prediction, TruthReceipt, MonitorReport, Mount, Reproduction),
+    *(HostedProject, User, Token, Secret, Invitation),
 )
-"""What the methods of a workspace give."""
+"""What the methods of a workspace and of a server give."""
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=6)
 JSON_VALUE = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT.filter(lambda text: text not in {"NaN", "Infinity", "-Infinity"})
@@ -79,7 +81,7 @@ def test_every_record_that_a_workspace_gives_comes_back_as_it_was(kind: type[Any
     @given(st.data())
     def check(data: st.DataObject) -> None:
         value = data.draw(values_of(kind))
-        assert record_of(kind, travelled(value)) == value
+        assert restore(kind, travelled(value)) == value
 
     check()
 
@@ -87,7 +89,7 @@ def test_every_record_that_a_workspace_gives_comes_back_as_it_was(kind: type[Any
 def test_figures_that_are_not_finite_keep_their_type() -> None:
     metric = Metric(last=math.nan, minimum=-math.inf, maximum=math.inf, points=1)
     run = Run(id="a", name="a", status="running", params={"rate": Param(value=math.nan)}, metrics={"loss": metric})  # type: ignore[arg-type]
-    found = record_of(Run, travelled(run))
+    found = restore(Run, travelled(run))
     assert math.isnan(found.params["rate"].value)
     assert math.isnan(found.metrics["loss"].last)
     assert (found.metrics["loss"].minimum, found.metrics["loss"].maximum) == (-math.inf, math.inf)
@@ -96,21 +98,21 @@ def test_figures_that_are_not_finite_keep_their_type() -> None:
 def test_a_comparison_comes_back_with_its_runs() -> None:
     runs = tuple(Run(id=name, name=name, status="finished", params={"depth": Param(value=depth)}) for name, depth in (("a", 1), ("b", 2)))  # type: ignore[arg-type]
     compared = compare_runs(runs)
-    found = record_of(type(compared), travelled(compared))
+    found = restore(type(compared), travelled(compared))
     assert (found.params, found.differing["params"], [run.id for run in found.runs]) == ({"depth": (1, 2)}, ("depth",), ["a", "b"])
 
 
 def test_keys_of_a_newer_server_are_passed_over() -> None:
-    assert record_of(TreeEntry, {"path": "a", "mode": "file", "size": 1, "digest": "blake3:0", "colour": "red"}).size == 1
+    assert restore(TreeEntry, {"path": "a", "mode": "file", "size": 1, "digest": "blake3:0", "colour": "red"}).size == 1
 
 
 @pytest.mark.parametrize("value", [None, [], "text", {"id": 3}, {"params": 1}, {"params": {}, "id": "a"}])
 def test_what_is_no_such_document_is_refused(value: Any) -> None:
     with pytest.raises(Integrity) as caught:
-        record_of(Run, value)
+        restore(Run, value)
     assert caught.value.kind == "bad-answer"
     with pytest.raises(Integrity):
-        records_of(Run, {"a": 1})
+        restore_each(Run, {"a": 1})
 
 
 @given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats(), st.integers(0, 2**60)), max_size=20))

@@ -24,13 +24,13 @@ Document = Mapping[str, Any]
 _NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
-def record_of(kind: type[T], value: Any) -> T:
+def restore(kind: type[T], value: Any) -> T:
     """The record of that type whose document ``value`` is.
 
     Raises:
         Integrity: kind ``bad-answer``, if it is no such document.
 
-    >>> record_of(TreeEntry, {"path": "a.csv", "mode": "file", "size": 3, "digest": "blake3:00"}).path
+    >>> restore(TreeEntry, {"path": "a.csv", "mode": "file", "size": 3, "digest": "blake3:00"}).path
     b'a.csv'
     """
     prepare = _PREPARATIONS.get(kind)
@@ -43,26 +43,28 @@ def record_of(kind: type[T], value: Any) -> T:
     return found
 
 
-def records_of(kind: type[T], values: Any) -> tuple[T, ...]:
-    """The records of a list of documents. Raises as `record_of`."""
+def restore_each(kind: type[T], values: Any) -> tuple[T, ...]:
+    """The records of a list of documents. Raises as `restore`."""
     if not isinstance(values, Sequence) or isinstance(values, str):
         raise Integrity(f"an answer holds no list of {kind.__name__}", kind="bad-answer")
-    return tuple(record_of(kind, value) for value in values)
+    return tuple(restore(kind, value) for value in values)
 
 
 def pack_series(series: Sequence[Series]) -> bytes:
     """Series as columns of eight bytes a value, in MessagePack: a million points take 24 MB and no object each."""
-    return msgspec.msgpack.encode([
-        {
-            "key": one.key,
-            "steps": _column("q", one.steps),
-            "values": _column("d", one.values),
-            "times": _column("q", one.times),
-            "total": one.total,
-            "decimated": one.decimated,
-        }
-        for one in series
-    ])
+    return msgspec.msgpack.encode(
+        [
+            {
+                "key": one.key,
+                "steps": _column("q", one.steps),
+                "values": _column("d", one.values),
+                "times": _column("q", one.times),
+                "total": one.total,
+                "decimated": one.decimated,
+            }
+            for one in series
+        ]
+    )
 
 
 def unpack_series(data: bytes) -> tuple[Series, ...]:
