@@ -332,6 +332,10 @@ class Workspace(Protocol):
         """The project's name."""
 
     @property
+    def project_id(self) -> str:
+        """The project's id: 32 hex digits, the same wherever it is worked with."""
+
+    @property
     def root(self) -> Path: ...
     @property
     def runs(self) -> Runs: ...

@@ -28,6 +28,11 @@ class LocalWorkspace:
         return self._site.project
 
     @property
+    def project_id(self) -> str:
+        """The project's id."""
+        return self._site.project_id
+
+    @property
     def root(self) -> Path:
         """The project's folder."""
         return self._site.layout.root

@@ -1,10 +1,13 @@
+import io
 import json
+import tarfile
 from typing import Any
 
 import pytest
 
 from lineal.interfaces.http.routes import ENDPOINTS
 from lineal.interfaces.http.table import PREFIX
+from lineal.records.wire import unpack_series
 
 READING = [endpoint for endpoint in ENDPOINTS if not endpoint.changes]
 
@@ -25,7 +28,7 @@ def path_of(endpoint: Any, sample: Any) -> str:
         "ref": "data:houses@2",
         "source": "cleaning",
     }
-    if endpoint.path.endswith("/series"):
+    if endpoint.path.endswith(("/series", "/points")):
         path = path.replace(run, list(sample.runs.all)[9])
     if endpoint.path.endswith("/artifact"):
         path = path.replace(run, list(sample.runs.all)[9])
@@ -174,6 +177,7 @@ def test_a_deployment_is_asked_for_with_its_types(visitor: Any, sample: Any, mon
     monkeypatch.setattr(sample.deployments, "deploy", deploy)
     answer = visitor.post(f"{PREFIX}/deployments", {"model": "model:price@2", "name": "price", "trial": True, "skip_drift": ["year"]})
     assert (answer.status_code, answer.json()["name"]) == (200, "price")
+    assert callable(asked.pop("progress"))
     assert asked == {"model": "model:price@2", "name": "price", "port": 0, "trial": True, "skip_drift": ("year",)}
 
 
@@ -183,3 +187,50 @@ def test_a_deployment_is_asked_for_with_its_types(visitor: Any, sample: Any, mon
 def test_a_deployment_asked_for_wrongly_is_refused(body: dict[str, Any], visitor: Any) -> None:
     answer = visitor.post(f"{PREFIX}/deployments", body)
     assert (answer.status_code, answer.json()["kind"]) == (422, "bad-body")
+
+
+def test_a_file_comes_in_the_range_that_was_asked_for(visitor: Any) -> None:
+    path = "/api/v1/datasets/houses@2/file?path=2024.csv"
+    whole = visitor.get(path)
+    assert (whole.headers["accept-ranges"], whole.headers["content-length"]) == ("bytes", str(len(whole.content)))
+    for wanted, part in (("bytes=2-4", whole.content[2:5]), ("bytes=3-", whole.content[3:]), ("bytes=-3", whole.content[-3:])):
+        answer = visitor.get(path, headers={"range": wanted})
+        assert (answer.status_code, answer.content) == (206, part)
+        assert answer.headers["content-range"].endswith(f"/{len(whole.content)}")
+    assert visitor.get(path, headers={"range": f"bytes={len(whole.content)}-"}).status_code == 416
+    assert visitor.get(path, headers={"range": "bytes=4-2"}).content == whole.content
+
+
+def test_series_come_as_columns(visitor: Any, sample: Any) -> None:
+    run = list(sample.runs.all)[9]
+    found = unpack_series(visitor.get(f"/api/v1/runs/{run}/points?key=loss").content)
+    assert found == tuple(sample.runs.series(run, "loss"))
+
+
+def test_a_log_comes_from_the_byte_that_was_asked_for(visitor: Any, newest: Any) -> None:
+    whole = visitor.get(f"/api/v1/runs/{newest.id}/log").content
+    assert visitor.get(f"/api/v1/runs/{newest.id}/log?offset=7").content == whole[7:]
+
+
+def test_a_bundle_comes_as_an_archive(visitor: Any) -> None:
+    answer = visitor.get("/api/v1/models/price@2/export")
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
+        assert archive.getnames() == ["manifest.json"]
+
+
+def test_long_work_tells_how_far_it_is(visitor: Any) -> None:
+    answer = visitor.get("/api/v1/check", headers={"accept": "application/x-ndjson"})
+    lines = [json.loads(line) for line in answer.text.splitlines() if line]
+    assert [line["progress"] for line in lines[:-1]] == [["store", 0, 2], ["ledger", 1, 2]]
+    assert [report["subject"] for report in lines[-1]["result"]["reports"]] == ["store", "ledger"]
+
+
+def test_long_work_that_fails_says_why_in_its_last_line(visitor: Any) -> None:
+    answer = visitor.post("/api/v1/deployments", {"model": "price@2"}, headers={"accept": "application/x-ndjson"})
+    assert json.loads(answer.text.splitlines()[-1])["problem"]["kind"]
+
+
+@pytest.mark.parametrize("grace", ["-1", "nan", "inf", "soon"])
+def test_a_grace_is_a_number_of_seconds(grace: str, visitor: Any) -> None:
+    assert visitor.get(f"/api/v1/garbage?grace={grace}").json()["kind"] == "bad-parameter"
+    assert visitor.get("/api/v1/garbage?grace=3.0").json()["garbage_bytes"] == 3

@@ -24,11 +24,13 @@ from lineal.records.deployment import Deployment, DeploymentStatus, Prediction, 
 from lineal.records.digest import Digest
 from lineal.records.filter import METRICS, PARAMS, TAGS, Every, Field, Filter, Not, Some, names_attribute, parse_filter, parse_order
 from lineal.records.filter import Comparison as Condition
+from lineal.records.garbage import Collection
 from lineal.records.graph import GENERATED, USED, Edge, Graph, Node, closure
 from lineal.records.ids import uuid7
 from lineal.records.model import Column, Model, ModelVersion, Signature
 from lineal.records.monitor import Distribution, Drift, MonitorReport, Quality, Window
 from lineal.records.run import Capture, Code, Environment, FileUse, Metric, Param, Run, RunPage, RunStatus, Series
+from lineal.workspace.interface import Progress, silent
 
 NOW = 1_780_000_000_000_000
 DAY = 86_400_000_000
@@ -50,6 +52,7 @@ class SampleWorkspace:
 
     def __init__(self, runs: int = 2000) -> None:
         self.project = "house prices"
+        self.project_id = "a" * 32
         self.root = Path("/projects/houses")
         self.now = NOW
         self.runs = SampleRuns(self, runs)
@@ -499,6 +502,9 @@ class SampleDatasets:
     def verify(self, _reference: str = "", **_options: Any) -> Any:
         return ()
 
+    def preview_collection(self, *, grace: float | None = None, **_options: Any) -> Collection:
+        return Collection(dry_run=True, objects=9, needed_objects=7, bytes=1000, garbage_bytes=int(grace or 0))
+
 
 class SampleModels:
     def __init__(self, workspace: SampleWorkspace) -> None:
@@ -566,8 +572,10 @@ class SampleModels:
         self.get(name)
         self.versions = [replace(version, aliases=tuple(set(version.aliases) - {alias})) for version in self.versions]
 
-    def export(self, _reference: str, _folder: Path) -> Path:
-        raise _not_here()
+    def export(self, reference: str, folder: Path) -> Path:
+        folder.mkdir()
+        (folder / "manifest.json").write_text(self.get(reference).name)
+        return folder
 
 
 class SampleDeployments:
@@ -746,8 +754,10 @@ class SampleAudit:
         found = [event for event in found if (not subject or event["subject"] == subject) and (before is None or event["sequence"] < before)]
         return found[:limit]
 
-    def check(self, **_options: Any) -> Any:
-        return ()
+    def check(self, *, progress: Progress = silent) -> Sequence[VerifyReport]:
+        progress("store", 0, 2)
+        progress("ledger", 1, 2)
+        return (VerifyReport(subject="store", objects=3, bytes=10), VerifyReport(subject="ledger", objects=4, bytes=0))
 
     def rebuild(self, **_options: Any) -> Any:
         return ()

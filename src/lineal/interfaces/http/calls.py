@@ -10,7 +10,7 @@ from lineal.errors import InvalidInput
 from lineal.interfaces.scope import Asked
 from lineal.records.access import Principal
 from lineal.workspace.hosted import Projects
-from lineal.workspace.interface import Workspace
+from lineal.workspace.interface import Progress, Workspace, silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,7 @@ class Call:
     Attributes:
         body: the JSON object that was sent; empty for reading calls.
         raw: the bytes of a body that is no JSON.
+        progress: told of long work.
     """
 
     workspace: Workspace
@@ -28,6 +29,7 @@ class Call:
     body: Mapping[str, Any] = field(default_factory=dict)
     raw: bytes = b""
     asked: Asked | None = None
+    progress: Progress = silent
 
     @property
     def principal(self) -> Principal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ def get_prediction(call: Call) -> Any:
     return call.workspace.deployments.prediction(call.path["prediction"])
 
 
+def get_deployment_log(call: Call) -> Iterator[bytes]:
+    """What the service printed."""
+    return iter((call.workspace.deployments.log(call.path["name"]).encode("utf-8", "replace"),))
+
+
 def deploy(call: Call) -> Any:
     """Serves a model version, and answers once the service does."""
     return call.workspace.deployments.deploy(
@@ -53,6 +59,7 @@ def deploy(call: Call) -> Any:
         port=call.optional_count("port"),
         trial=call.optional_switch("trial"),
         skip_drift=call.optional_list("skip_drift"),
+        progress=call.progress,
     )
 
 
@@ -111,8 +118,18 @@ ENDPOINTS = (
         role=Role.MAINTAINER,
         body={"model": TEXT, "name": TEXT, "port": NUMBER, "trial": SWITCH, "skip_drift": {"type": "array", "items": TEXT}},
         required=("model",),
+        slow=True,
     ),
     Endpoint(method="GET", path="/deployments/{name}", summary="One deployment", handler=get_deployment, group="deployments", role=Role.READER),
+    Endpoint(
+        method="GET",
+        path="/deployments/{name}/log",
+        summary="What the service printed",
+        handler=get_deployment_log,
+        group="deployments",
+        role=Role.READER,
+        answers="text/plain",
+    ),
     Endpoint(
         method="GET",
         path="/deployments/{name}/predictions",

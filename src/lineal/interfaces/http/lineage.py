@@ -46,7 +46,7 @@ def undelete(call: Call) -> Any:
 
 def resolve(call: Call) -> Any:
     """The one thing a reference names."""
-    return call.workspace.resolve(call.need("ref"))
+    return call.workspace.resolve(call.need("ref"), kinds=tuple(kind for kind in call.query.get("kinds", "").split(",") if kind))
 
 
 def list_events(call: Call) -> Any:
@@ -117,7 +117,7 @@ ENDPOINTS = (
         handler=resolve,
         group="lineage",
         role=Role.READER,
-        query=(required("ref", "such as run:3f2a or flights@1"),),
+        query=(required("ref", "such as run:3f2a or flights@1"), parameter("kinds", "what it may be, such as run,model; anything unless given")),
     ),
     Endpoint(
         method="GET",

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.table import TEXT, Endpoint
 from lineal.records.access import Role
+
+TAR = "application/x-tar"
+_PIECE = 1 << 18
 
 
 def list_models(call: Call) -> Any:
@@ -31,6 +38,19 @@ def set_alias(call: Call) -> Any:
     return call.workspace.models.set_alias(call.path["reference"], call.path["alias"])
 
 
+def export_model(call: Call) -> Iterator[bytes]:
+    """The bundle of a version as a tar archive: manifest, model, reference profile."""
+    with tempfile.TemporaryDirectory(prefix="lineal-export-") as folder:
+        bundle = call.workspace.models.export(call.path["reference"], Path(folder) / "bundle")
+        archive = Path(folder) / "bundle.tar"
+        with tarfile.open(archive, "w") as writer:
+            for path in sorted(bundle.rglob("*")):
+                writer.add(path, arcname=str(path.relative_to(bundle)), recursive=False)
+        with archive.open("rb") as stream:
+            while piece := stream.read(_PIECE):
+                yield piece
+
+
 def remove_alias(call: Call) -> Any:
     """Takes an alias away."""
     call.workspace.models.remove_alias(call.path["reference"], call.path["alias"])
@@ -41,6 +61,15 @@ ENDPOINTS = (
     Endpoint(method="GET", path="/models", summary="Every model", handler=list_models, group="models", role=Role.READER),
     Endpoint(
         method="GET", path="/models/{reference}", summary="One version, such as delay@1", handler=get_model_version, group="models", role=Role.READER
+    ),
+    Endpoint(
+        method="GET",
+        path="/models/{reference}/export",
+        summary="The bundle of a version as a tar archive",
+        handler=export_model,
+        group="models",
+        role=Role.READER,
+        answers=TAR,
     ),
     Endpoint(
         method="POST",

@@ -6,8 +6,8 @@ import importlib.metadata
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,18 +15,26 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from lineal.errors import InvalidInput, LinealError, NotFound
-from lineal.interfaces.http import datasets, deployments, lineage, models, runs
+from lineal.interfaces.http import audit, datasets, deployments, lineage, models, runs
 from lineal.interfaces.http.bodies import read_body
 from lineal.interfaces.http.calls import Call
+from lineal.interfaces.http.files import OCTETS, sent_file
 from lineal.interfaces.http.openapi import openapi
 from lineal.interfaces.http.table import PREFIX, Endpoint
+from lineal.interfaces.http.telling import telling, wants_lines
 from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem
 from lineal.interfaces.scope import asked, require_role
 from lineal.records.documents import document
 from lineal.workspace.acting import acting_as
 
-ENDPOINTS: tuple[Endpoint, ...] = (*runs.ENDPOINTS, *datasets.ENDPOINTS, *models.ENDPOINTS, *deployments.ENDPOINTS, *lineage.ENDPOINTS)
-PIECE = 1 << 18
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *runs.ENDPOINTS,
+    *datasets.ENDPOINTS,
+    *models.ENDPOINTS,
+    *deployments.ENDPOINTS,
+    *lineage.ENDPOINTS,
+    *audit.ENDPOINTS,
+)
 _log = logging.getLogger("lineal.http")
 
 
@@ -43,15 +51,21 @@ def _serve(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         try:
             call = await _call(endpoint, request)
             with acting_as(asked(request.scope).principal.name):
-                answer = await run_in_threadpool(_answer, endpoint, call)
+                if endpoint.slow and wants_lines(request):
+                    return telling(lambda progress: endpoint.handler(replace(call, progress=progress)), request, failed=_log_failure(request))
+                answer = await run_in_threadpool(_answer, endpoint, call, request)
         except LinealError as error:
             return problem_response(error, request)
         except Exception:  # noqa: BLE001 - whatever it was, the caller gets a problem document and the terminal the traceback
-            _log.exception("%s %s failed", request.method, request.url.path)
+            _log_failure(request)()
             return problem_response(internal_error(), request)
         return answer
 
     return serve
+
+
+def _log_failure(request: Request) -> Callable[[], None]:
+    return lambda: _log.exception("%s %s failed", request.method, request.url.path)
 
 
 async def _call(endpoint: Endpoint, request: Request) -> Call:
@@ -80,15 +94,14 @@ def _refuse_unknown(body: dict[str, Any], endpoint: Endpoint) -> None:
         raise InvalidInput(f"the body has the unknown field {unknown[0]}", kind="bad-body", hint=f"Known fields: {known}.")
 
 
-def _answer(endpoint: Endpoint, call: Call) -> Response:
+def _answer(endpoint: Endpoint, call: Call, request: Request) -> Response:
     value = endpoint.handler(call)
     if endpoint.answers == "text/plain":
         return StreamingResponse(_first_now(value), media_type="text/plain; charset=utf-8")
-    if endpoint.answers == "application/octet-stream":
-        name = quote(call.need("path").rpartition("/")[2])
-        return StreamingResponse(
-            _pieces(value), media_type="application/octet-stream", headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"}
-        )
+    if endpoint.answers == OCTETS:
+        return sent_file(value, name=call.need("path").rpartition("/")[2], wanted=request.headers.get("range", ""))
+    if endpoint.answers != "application/json":
+        return StreamingResponse(_first_now(value), media_type=endpoint.answers)
     return json_response(document(value))
 
 
@@ -101,12 +114,6 @@ def _first_now(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield from pieces
 
     return all_of_them()
-
-
-def _pieces(stream: Any) -> Iterator[bytes]:
-    with stream:
-        while piece := stream.read(PIECE):
-            yield piece
 
 
 async def _describe(_request: Request) -> Response:

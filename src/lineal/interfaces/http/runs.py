@@ -12,6 +12,7 @@ from lineal.records.access import Role
 
 MOST_RUNS = 1000
 MOST_POINTS = 20_000
+COLUMNS = "application/vnd.msgpack"
 
 
 def search_runs(call: Call) -> Any:
@@ -35,9 +36,24 @@ def get_series(call: Call) -> Any:
     return {"series": call.workspace.runs.series(call.path["run"], call.need("key"), points=points)}
 
 
+def get_points(call: Call) -> Iterator[bytes]:
+    """Every point of one metric, or about as many as were asked for, as columns of numbers."""
+    from lineal.records.wire import pack_series  # with msgspec
+
+    points = call.number("points", 0, most=2**31)
+    return iter((pack_series(call.workspace.runs.series(call.path["run"], call.need("key"), points=points or None)),))
+
+
 def get_log(call: Call) -> Iterator[bytes]:
     """What the run printed, as far as it is written."""
-    return call.workspace.runs.log(call.path["run"])
+    return _behind(call.workspace.runs.log(call.path["run"]), call.number("offset", 0, most=2**62))
+
+
+def _behind(pieces: Iterator[bytes], place: int) -> Iterator[bytes]:
+    for piece in pieces:
+        if place < len(piece):
+            yield piece[place:]
+        place = max(0, place - len(piece))
 
 
 def get_diff(call: Call) -> Iterator[bytes]:
@@ -105,7 +121,24 @@ ENDPOINTS = (
         query=(required("key", "the metric"), parameter("points", "about so many, 1000 unless given; more are decimated", NUMBER)),
     ),
     Endpoint(
-        method="GET", path="/runs/{run}/log", summary="What the run printed", handler=get_log, group="runs", role=Role.READER, answers="text/plain"
+        method="GET",
+        path="/runs/{run}/points",
+        summary="The points of a metric as columns",
+        handler=get_points,
+        group="runs",
+        role=Role.READER,
+        query=(required("key", "the metric"), parameter("points", "about so many; every one unless given", NUMBER)),
+        answers=COLUMNS,
+    ),
+    Endpoint(
+        method="GET",
+        path="/runs/{run}/log",
+        summary="What the run printed",
+        handler=get_log,
+        group="runs",
+        role=Role.READER,
+        query=(parameter("offset", "from this byte on", NUMBER),),
+        answers="text/plain",
     ),
     Endpoint(
         method="GET", path="/runs/{run}/diff", summary="The uncommitted diff", handler=get_diff, group="runs", role=Role.READER, answers="text/plain"

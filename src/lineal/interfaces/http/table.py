@@ -37,6 +37,7 @@ class Endpoint:
         answers: media type of the answer.
         body: fields of the JSON body by name; those whose schema has ``x-required`` must be there.
         media: a further body type that is taken as raw bytes, such as ``text/csv``.
+        slow: whether it may take long; where lines of JSON are accepted, it tells how far it is (`lineal.interfaces.http.telling`).
     """
 
     method: str
@@ -50,6 +51,7 @@ class Endpoint:
     required: tuple[str, ...] = ()
     answers: str = "application/json"
     media: str = ""
+    slow: bool = False
 
     @property
     def changes(self) -> bool:
