@@ -10,6 +10,7 @@ from typing import Any
 from lineal.bootstrap.settings import WORKSPACE_VARIABLE, environment, load_settings, stand_ins, template
 from lineal.errors import InvalidInput, InvalidState, LinealError
 from lineal.ledger.mounts import MOUNTS, network_file_system
+from lineal.store.backends.served import Door
 from lineal.workspace.local import LocalWorkspace
 from lineal.workspace.project import Project, create_project, find_project, load_project
 from lineal.workspace.site import Layout, Site
@@ -89,6 +90,7 @@ def refuse_network(folder: Path, *, mounts: Path = MOUNTS) -> None:
 
 
 def _assemble(project: Project) -> LocalWorkspace:
+    Door.connect = _connect
     settings = load_settings(project.layout.root)
     url = settings["ledger.url"]
     if not url:
@@ -105,6 +107,13 @@ def _assemble(project: Project) -> LocalWorkspace:
             stand_ins=stand_ins(),
         )
     )
+
+
+def _connect(place: str) -> Any:
+    """A connection to the server of a store's address, made when it is first asked for something."""
+    from lineal.bootstrap.connection import http_client
+
+    return http_client(place)
 
 
 def _sqlite_url(layout: Layout) -> str:

@@ -316,6 +316,16 @@ class Repository:
         needs = (divergence.Content(raw_hash(entry.digest), entry.size, None) for entry in entries)
         return carry(self._objects, target._objects, needs, step=step)
 
+    def send_each(
+        self, contents: Iterable[Digest], target: Repository, *, step: Callable[[int, int], object] = lambda _done, _total: None
+    ) -> Carried:
+        """Brings single contents to another store, as far as it lacks them; those that are not here are left out."""
+        from lineal.store.transfer import carry
+
+        here = (digest for digest in dict.fromkeys(contents) if self.contains(digest))
+        needs = (divergence.Content(raw_hash(digest), self.size(digest), None) for digest in here)
+        return carry(self._objects, target._objects, needs, step=step)
+
     def introduce(self, name: str) -> None:
         """Says what people call the project, for whoever finds its refs in the store."""
         key = PROJECTS + self._project

@@ -324,6 +324,25 @@ class Audit(Protocol):
         """Mends what can be mended of the store; says what was done. Checking afterwards says what is still damaged."""
 
 
+class Intake(Protocol):
+    """Journals that runs on other machines write, taken in piece by piece."""
+
+    def sizes(self, run: str) -> Mapping[str, int]: ...
+    def append(self, run: str, name: str, *, offset: int, data: bytes) -> int: ...
+
+
+class Shelf(Protocol):
+    """The files of a project's store, for whoever reaches them through a server."""
+
+    def create(self, key: str, data: bytes) -> int: ...
+    def read(self, key: str, offset: int, length: int | None) -> bytes: ...
+    def facts(self, key: str) -> tuple[bool, int | None, float | None]: ...
+    def list(self, prefix: str) -> Sequence[str]: ...
+    def delete(self, keys: Sequence[str]) -> None: ...
+    def fetch(self, key: str) -> bytes | None: ...
+    def swap(self, key: str, new: bytes | None, *, expected: bytes | None) -> bool: ...
+
+
 class Workspace(Protocol):
     """A project's records, wherever they live."""
 
@@ -355,7 +374,20 @@ class Workspace(Protocol):
     def monitors(self) -> Monitors: ...
     @property
     def audit(self) -> Audit: ...
+    @property
+    def project_id(self) -> str:
+        """32 hex digits."""
+
     def resolve(self, reference: str, *, kinds: Sequence[str] = ()) -> Node:
         """The one thing a reference names. Raises NotFound kind ``unknown-reference`` or Conflict kind ``ambiguous-reference`` with candidates."""
 
     def close(self) -> None: ...
+
+
+class ServedWorkspace(Workspace, Protocol):
+    """A workspace that a server has: with what only its doors need."""
+
+    @property
+    def intake(self) -> Intake: ...
+    @property
+    def shelf(self) -> Shelf: ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lineal.records.graph import Node
-    from lineal.workspace.interface import Audit, Branches, Lineage, Monitors, Remotes, Runs
+    from lineal.workspace.interface import Audit, Branches, Intake, Lineage, Monitors, Remotes, Runs, Shelf
     from lineal.workspace.registry import LocalModels
     from lineal.workspace.shipping import LocalDeployments
     from lineal.workspace.site import Site
@@ -41,6 +41,20 @@ class LocalWorkspace:
     def site(self) -> Site:
         """The parts it stands on, for whoever assembles a program."""
         return self._site
+
+    @cached_property
+    def intake(self) -> Intake:
+        """Journals of runs on other machines."""
+        from lineal.workspace.intake import LocalIntake
+
+        return LocalIntake(self._site)
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The store's files."""
+        from lineal.workspace.shelf import Shelf
+
+        return Shelf(self._site)
 
     @cached_property
     def runs(self) -> Runs:

@@ -63,6 +63,9 @@ class SampleWorkspace:
         self.monitors = SampleMonitors(self)
         self.audit = SampleAudit()
         self.lineage = SampleLineage(self)
+        self.project_id = "5" * 32
+        self.intake = SampleIntake()
+        self.shelf = SampleShelf()
 
     def resolve(self, reference: str, *, kinds: Sequence[str] = ()) -> Node:
         del kinds
@@ -79,6 +82,41 @@ class SampleWorkspace:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class SampleIntake:
+    """Takes every journal in."""
+
+    def sizes(self, _run: str) -> dict[str, int]:
+        return {"17-0000000000000000": 5}
+
+    def append(self, _run: str, _name: str, *, offset: int, data: bytes) -> int:
+        return offset + len(data)
+
+
+class SampleShelf:
+    """A store with one file of one byte, and one value."""
+
+    def create(self, _key: str, data: bytes) -> int:
+        return len(data)
+
+    def read(self, _key: str, offset: int, _length: int | None) -> bytes:
+        return b"x"[offset:]
+
+    def facts(self, _key: str) -> tuple[bool, int | None, float | None]:
+        return True, 1, 0.0
+
+    def list(self, _prefix: str) -> list[str]:
+        return ["format"]
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """There is nothing to delete."""
+
+    def fetch(self, _key: str) -> bytes | None:
+        return b"1"
+
+    def swap(self, _key: str, new: bytes | None, *, expected: bytes | None) -> bool:
+        return new != expected
 
 
 def _named(node: Node, kind: str, name: str) -> bool:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from lineal.errors import InvalidInput, LinealError, NotFound
-from lineal.interfaces.http import audit, datasets, deployments, lineage, models, runs
+from lineal.interfaces.http import audit, datasets, deployments, lineage, models, runs, storage
 from lineal.interfaces.http.bodies import read_body
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.files import OCTETS, sent_file
@@ -34,6 +34,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *deployments.ENDPOINTS,
     *lineage.ENDPOINTS,
     *audit.ENDPOINTS,
+    *storage.ENDPOINTS,
 )
 _log = logging.getLogger("lineal.http")
 

@@ -24,11 +24,19 @@ def _object_store(address: Address, pages: PageCache | None) -> Backend:
     return ObjectStoreBackend(address, pages=pages)
 
 
+def _served(address: Address, pages: PageCache | None) -> Backend:
+    from lineal.store.backends.served import ServedBackend
+
+    return ServedBackend(address, pages=pages)
+
+
 BRANDS: Mapping[str, Callable[[Address, PageCache | None], Backend]] = {
     "file": _folder,
     "s3": _object_store,
     "gs": _object_store,
     "az": _object_store,
+    "http": _served,
+    "https": _served,
 }
 """By the scheme of an address."""
 

@@ -12,10 +12,12 @@ from lineal.errors import InvalidInput
 FOLDER = "file"
 BUCKETS = {"s3": "s3", "s3a": "s3", "gs": "gs", "az": "az"}
 """Schemes of object stores, and how each is written."""
+SERVERS = ("http", "https")
+"""Schemes of servers: such an address is a project's, like https://host/projects/flights."""
 OPTIONS = ("endpoint", "region")
 """What may stand behind the ``?`` of an address."""
 
-_HINT = "Addresses look like s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or /a/folder."
+_HINT = "Addresses look like s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, https://host/projects/NAME or /a/folder."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,7 @@ class Address:
     """Where a store lies.
 
     Attributes:
-        scheme: ``file``, ``s3``, ``gs`` or ``az``; bucket: the bucket or container, empty for a folder.
+        scheme: ``file``, ``s3``, ``gs``, ``az``, ``http`` or ``https``; bucket: the bucket, container or host, empty for a folder.
         path: the absolute folder, or the prefix in the bucket, without slashes around it.
         options: any of `OPTIONS`.
     """
@@ -67,6 +69,8 @@ def parse_address(text: str, *, base: Path) -> Address:
     _refuse_secrets(parts)
     if scheme == FOLDER and not bucket and path.startswith("/"):
         return Address(scheme=FOLDER, path=path)
+    if scheme in SERVERS and bucket and not parts.query and not parts.fragment:
+        return Address(scheme=scheme, bucket=parts.netloc, path=path.strip("/"))
     if scheme not in BUCKETS or not bucket:
         raise InvalidInput(f"{text!r} is no address of a store", kind="bad-address", hint=_HINT)
     return Address(scheme=BUCKETS[scheme], bucket=parts.netloc, path=path.strip("/"), options=_options(parts))

@@ -1,0 +1,349 @@
+"""Brings what was recorded here to the server: first the contents that journals name, then the journals' bytes.
+
+The server appends bytes at their offset and acknowledges them once they are durable, so that whatever dies and whenever, each byte is there once. What was
+acknowledged is noted beside the journals; without the note the server is asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lineal.capture.identity import proven_dead
+from lineal.capture.journal import SUFFIX, read_entries
+from lineal.errors import Integrity, LinealError, Unavailable
+from lineal.records import frames, journal
+from lineal.records.digest import Digest
+from lineal.records.ids import RUN_ID
+from lineal.records.sending import Sent, Unsent
+from lineal.store.durable import replacing
+from lineal.workspace.interface import Progress, silent
+
+if TYPE_CHECKING:
+    from lineal.store.repository import Repository
+    from lineal.workspace.remote.client import Client
+    from lineal.workspace.site import Site
+
+PIECE = 4 << 20
+"""Bytes of a journal in one request."""
+WINDOW = 32 << 20
+"""Bytes of one journal that are looked through and sent before others have their turn."""
+WORKERS = 4
+NOTE = "sent.json"
+LOCK = "sending.lock"
+_DIGEST = re.compile(r"blake3:[0-9a-f]{64}\Z")
+_MEDIA = "application/octet-stream"
+
+
+@dataclass(slots=True)
+class _Piece:
+    """New bytes of one file of a run."""
+
+    folder: Path
+    path: Path
+    start: int
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        """How the server calls the file."""
+        return self.path.name.removesuffix(SUFFIX)
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One look over all runs."""
+
+    pieces: list[_Piece] = field(default_factory=list)
+    contents: dict[Digest, None] = field(default_factory=dict)
+    more: bool = False
+
+
+class Sender:
+    """Sends the runs of one project folder. Safe among processes: one sends at a time, and what it did not see the next one does.
+
+    Args:
+        client: of the server's project.
+        far: gives that project's store.
+    """
+
+    def __init__(self, site: Site, client: Client, far: Callable[[], Repository]) -> None:
+        self._site = site
+        self._client = client
+        self._far = far
+        self._problems: dict[str, str] = {}
+        self._mine = threading.Lock()
+
+    def send(self, *, only: str = "", deadline: float = float("inf"), progress: Progress = silent) -> Sent:
+        """Sends what is new, as far as time allows; no network is no error, and is told in the answer.
+
+        Args:
+            only: id of the one run that is meant.
+            deadline: of `time.monotonic`.
+        """
+        runs: set[str] = set()
+        counted = Sent()
+        reason = ""
+        with self._alone() as alone:
+            if not alone:
+                return Sent(left=self.unsent(), reason="another process is sending")
+            try:
+                while time.monotonic() < deadline:
+                    found = self._gather(only)
+                    if not found.pieces:
+                        break
+                    counted = _added(counted, self._deliver(found, progress))
+                    runs |= {piece.folder.name for piece in found.pieces}
+                    if not found.more:
+                        break
+            except Unavailable as error:
+                reason = error.message
+            for folder in self._folders(only):
+                self._forget_if_whole(folder)
+        return Sent(
+            runs=len(runs), bytes=counted.bytes, objects=counted.objects, content_bytes=counted.content_bytes, left=self.unsent(), reason=reason
+        )
+
+    def unsent(self) -> tuple[Unsent, ...]:
+        """Runs with something that has not travelled, the longest waiting first. Asks nobody."""
+        found = []
+        for folder in self._folders():
+            note = _note(folder)
+            sizes = {path: _size(path) for path in _files(folder)}
+            missing = {path: size - note.get(path.name, 0) for path, size in sizes.items() if size > note.get(path.name, 0)}
+            if missing:
+                since = min(_written(path) for path in missing)
+                found.append(Unsent(run=folder.name, bytes=sum(missing.values()), since=since, problem=self._problems.get(folder.name, "")))
+        return tuple(sorted(found, key=lambda run: run.since))
+
+    def _gather(self, only: str) -> _Pass:
+        """What is new in every run, up to a window of each file, and the contents that it names."""
+        found = _Pass()
+        for folder in self._folders(only):
+            if folder.name in self._problems and not only:
+                continue
+            note = self._known(folder)
+            for path in _files(folder):
+                start = note.get(path.name, 0)
+                data, named = _whole(path, start)
+                if data:
+                    found.pieces.append(_Piece(folder, path, start, data))
+                    found.more = found.more or len(data) > WINDOW // 2
+                    found.contents.update(dict.fromkeys(named))
+        return found
+
+    def _deliver(self, found: _Pass, progress: Progress) -> Sent:
+        carried = None
+        if found.contents:
+            carried = self._site.store.send_each(found.contents, self._far(), step=lambda done, total: progress("sending contents", done, total))
+        by_run: dict[str, list[_Piece]] = {}
+        for piece in found.pieces:
+            by_run.setdefault(piece.folder.name, []).append(piece)
+        total, done = sum(len(piece.data) for piece in found.pieces), 0
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="lineal-sending") as workers:
+            for sent in workers.map(self._run, by_run.values()):
+                done += sent
+                progress("sending runs", done, total)
+        return Sent(bytes=done, objects=carried.objects if carried else 0, content_bytes=carried.bytes if carried else 0)
+
+    def _run(self, pieces: list[_Piece]) -> int:
+        """Sends the pieces of one run; one that the server refuses holds up that run only, and is told."""
+        sent = 0
+        for piece in pieces:
+            try:
+                sent += self._piece(piece)
+            except Unavailable:
+                raise
+            except LinealError as error:
+                self._problems[piece.folder.name] = error.message
+                break
+        return sent
+
+    def _piece(self, piece: _Piece) -> int:
+        end = piece.start
+        while end < piece.start + len(piece.data):
+            data = piece.data[end - piece.start :][:PIECE]
+            answer = self._client.upload(f"/journals/{piece.folder.name}/{piece.name}", data, media=_MEDIA, offset=str(end))
+            end = int(answer["end"])
+            _write_note(piece.folder, {**_note(piece.folder), piece.path.name: end})
+        return len(piece.data)
+
+    def _known(self, folder: Path) -> Mapping[str, int]:
+        """How much of each file the server has: what was noted, else what it says."""
+        if (folder / NOTE).exists():
+            return _note(folder)
+        there = self._client.get(f"/journals/{folder.name}")["journals"]
+        found = {path.name: int(there.get(path.name.removesuffix(SUFFIX), 0)) for path in _files(folder)}
+        _write_note(folder, found)
+        return found
+
+    def _forget_if_whole(self, folder: Path) -> None:
+        """Removes what the server has wholly, once nobody writes there any more."""
+        if (folder / journal.UNCOLLECTED).exists():
+            return
+        note = _note(folder)
+        files = list(_files(folder))
+        if not files or any(_size(path) > note.get(path.name, 0) for path in files):
+            return
+        if all(_is_over(path) for path in files if path.suffix == SUFFIX):
+            import shutil
+
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _folders(self, only: str = "") -> list[Path]:
+        try:
+            names = sorted(os.listdir(self._site.layout.journals))
+        except FileNotFoundError:
+            return []
+        return [self._site.layout.journals / name for name in names if RUN_ID.match(name) and (not only or name == only)]
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Whether no other thread or process sends for this project now."""
+        if not self._mine.acquire(blocking=False):
+            yield False
+            return
+        descriptor = -1
+        try:
+            self._site.layout.state.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._site.layout.state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+            self._mine.release()
+
+
+class BackgroundSending:
+    """Sends a run while it goes on, from a thread of the process that records it, and what is left at its end within bounds."""
+
+    def __init__(self, sender: Sender, run: str, *, seconds: float = 1.5) -> None:
+        self._sender = sender
+        self._run = run
+        self._seconds = seconds
+        self._over = threading.Event()
+        self._pid = os.getpid()
+        self._thread = threading.Thread(target=self._work, name="lineal-sending", daemon=True)
+        self._thread.start()
+
+    def finish(self, seconds: float) -> Sent:
+        """Sends everything that is here, for at most so long."""
+        if os.getpid() != self._pid:
+            return Sent()
+        self._over.set()
+        self._thread.join(seconds)
+        return self._sender.send(deadline=time.monotonic() + seconds)
+
+    def _work(self) -> None:
+        pause = self._seconds
+        while not self._over.wait(pause):
+            try:
+                sent = self._sender.send(only=self._run)
+            except Exception:  # noqa: BLE001 - a run must not end because its figures do not travel; they stay here and are told
+                sent = Sent(reason="failed")
+            pause = min(pause * 2, 60.0) if sent.reason else self._seconds
+
+
+def _added(one: Sent, other: Sent) -> Sent:
+    return Sent(bytes=one.bytes + other.bytes, objects=one.objects + other.objects, content_bytes=one.content_bytes + other.content_bytes)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Journals, the owner's first, and the output."""
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return
+    yield from (folder / name for name in names if name.endswith(SUFFIX) or name == journal.OUTPUT_LOG)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns // 1000
+    except FileNotFoundError:
+        return time.time_ns() // 1000
+
+
+def _bytes(path: Path, start: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(WINDOW)
+    except FileNotFoundError:
+        return b""
+
+
+def _whole(path: Path, start: int) -> tuple[bytes, list[Digest]]:
+    """The new whole entries of a journal, as bytes, and the contents that they name; what a dead writer tore off goes along, too."""
+    data = _bytes(path, start)
+    if path.suffix != SUFFIX or not data:
+        return data, []
+    head = b"" if not start else frames.head(frames.JOURNAL)
+    end = 0
+    named: list[Digest] = []
+    with contextlib.suppress(Integrity):  # damage is told by whoever reads the journal in
+        for entry, behind in read_entries(head + data, 0, path.name):
+            end = behind - len(head)
+            if entry["k"] != journal.POINTS:
+                named += _digests(entry)
+    torn = end < len(data) and len(data) < WINDOW and _is_over(path)
+    return (data if torn else data[:end]), named
+
+
+def _digests(value: Any) -> Iterator[Digest]:
+    if isinstance(value, str):
+        if _DIGEST.match(value):
+            yield Digest(value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _digests(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _digests(item)
+
+
+def _is_over(path: Path) -> bool:
+    """Whether a journal was closed, or whoever wrote it is proven gone."""
+    data = path.read_bytes()
+    begin: Mapping[str, Any] = {}
+    last: Mapping[str, Any] = {}
+    with contextlib.suppress(Integrity):
+        for entry, _behind in read_entries(data, 0, path.name):
+            begin = begin or entry
+            last = entry
+    return last.get("k") == journal.CLOSED or (bool(begin) and proven_dead(begin))
+
+
+def _note(folder: Path) -> dict[str, int]:
+    try:
+        found = json.loads((folder / NOTE).read_bytes())
+        return {str(name): int(size) for name, size in found.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _write_note(folder: Path, note: Mapping[str, int]) -> None:
+    with contextlib.suppress(OSError), replacing(folder / NOTE) as stream:  # without it the server is asked
+        stream.write(json.dumps(dict(note)).encode())
