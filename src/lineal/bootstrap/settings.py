@@ -137,8 +137,6 @@ SETTINGS: tuple[Setting, ...] = (
         default=0.5,
         meaning="A window in which the truth of a smaller share of the predictions is known is an alert.",
     ),
-    Setting(name="ui.port", type="count", default=8400, meaning="Port of the pages; the next free one is taken where it is in use."),
-    Setting(name="ui.hosts", type="list", default=(), meaning="Names that the pages answer to besides localhost, without port."),
     Setting(name="workspace.url", type="text", default="", meaning="Address of the server's project that this folder works in; empty means its own."),
     Setting(name="workspace.ca", type="text", default="", meaning="File of certificates to trust, besides the system's, when a server is asked."),
     Setting(name="server.host", type="text", default="127.0.0.1", meaning="Address that lineal server listens on."),
@@ -147,6 +145,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="server.data", type="text", default="", meaning="Folder of the server's own files; empty means the user's data folder."),
     Setting(name="server.database", type="text", default="", meaning="Where the server's ledger is; empty means SQLite in its data folder."),
     Setting(name="server.store", type="text", default="", meaning="Where the bytes of the server's projects are; empty means its data folder."),
+    Setting(name="ui.port", type="count", default=8400, meaning="Port of the pages; the next free one is taken where it is in use."),
+    Setting(name="ui.hosts", type="list", default=(), meaning="Names that the pages answer to besides localhost, without port."),
     Setting(name="ui.ingest_seconds", type="seconds", default=1.0, meaning="How often the pages look for news of runs."),
 )
 """Every setting there is; a test holds docs/reference/settings.md against it."""

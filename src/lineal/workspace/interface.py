@@ -374,10 +374,6 @@ class Workspace(Protocol):
     def monitors(self) -> Monitors: ...
     @property
     def audit(self) -> Audit: ...
-    @property
-    def project_id(self) -> str:
-        """32 hex digits."""
-
     def resolve(self, reference: str, *, kinds: Sequence[str] = ()) -> Node:
         """The one thing a reference names. Raises NotFound kind ``unknown-reference`` or Conflict kind ``ambiguous-reference`` with candidates."""
 

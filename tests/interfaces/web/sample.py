@@ -63,7 +63,6 @@ class SampleWorkspace:
         self.monitors = SampleMonitors(self)
         self.audit = SampleAudit()
         self.lineage = SampleLineage(self)
-        self.project_id = "5" * 32
         self.intake = SampleIntake()
         self.shelf = SampleShelf()
 

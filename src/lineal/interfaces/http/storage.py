@@ -16,11 +16,6 @@ from lineal.workspace.interface import Intake, ServedWorkspace, Shelf
 BYTES = "application/octet-stream"
 
 
-def about_project(call: Call) -> Any:
-    """Which project this is."""
-    return {"id": call.workspace.project_id, "name": call.workspace.project}
-
-
 def journal_sizes(call: Call) -> Any:
     """How much of each of a run's journals is here."""
     return {"journals": _intake(call).sizes(call.path["run"])}
@@ -104,7 +99,6 @@ _PATH = required("path", "key of the file in the store")
 _TEXT_OR_NONE = {"type": ["string", "null"]}
 
 ENDPOINTS = (
-    Endpoint(method="GET", path="/project", summary="Which project this is", handler=about_project, group="storage", role=Role.READER),
     Endpoint(
         method="GET", path="/journals/{run}", summary="How much of a run's journals is here", handler=journal_sizes, group="storage", role=Role.READER
     ),
