@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import secrets
 from typing import Any, BinaryIO
 
+from lineal.errors import InvalidInput
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.table import NUMBER, SWITCH, TEXT, Endpoint, Schema, parameter, required
 from lineal.records.access import Role
@@ -34,11 +37,20 @@ def list_entries(call: Call) -> Any:
     """Paths of a version, in order; page with ``after``, the last path seen."""
     entries = call.workspace.datasets.entries(
         call.path["reference"],
-        prefix=call.query.get("prefix", ""),
+        prefix=_path(call, "prefix"),
         limit=call.number("limit", 1000, least=1, most=MOST_ENTRIES),
-        after=call.query.get("after", ""),
+        after=_path(call, "after"),
     )
     return {"entries": entries}
+
+
+def _path(call: Call, name: str) -> str:
+    """A path that is a word of the query, or its exact bytes in base64 where it is no text."""
+    exact = call.query.get(f"{name}_b64", "")
+    try:
+        return os.fsdecode(base64.b64decode(exact, validate=True)) if exact else call.query.get(name, "")
+    except ValueError:
+        raise InvalidInput(f"{name}_b64 is not base64", kind="bad-parameter") from None
 
 
 def get_entry(call: Call) -> BinaryIO:
@@ -141,6 +153,8 @@ ENDPOINTS = (
         query=(
             parameter("prefix", "paths that begin so"),
             parameter("after", "paths behind this one"),
+            parameter("prefix_b64", "the prefix where it is no text, in base64"),
+            parameter("after_b64", "the path where it is no text, in base64"),
             parameter("limit", "at most so many", NUMBER),
         ),
     ),
