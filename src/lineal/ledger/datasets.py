@@ -58,6 +58,22 @@ def insert_version(
     return replace(version, number=number, occurrence=occurrence)
 
 
+def renumber(connection: Connection, *, project_id: str, name: str, numbers: Mapping[str, int]) -> None:
+    """Gives a dataset's versions the numbers that whoever owns its line has given them, by commit; all others come behind those, in their order."""
+    columns = dataset_versions.c
+    mine = (columns.project_id == project_id) & (columns.name == name)
+    rows = connection.execute(select(columns.commit, columns.number).where(mine).order_by(columns.number)).all()
+    behind = max(numbers.values(), default=0)
+    wanted: dict[str, int] = {}
+    for row in rows:
+        behind += row.commit not in numbers
+        wanted[row.commit] = numbers.get(row.commit, behind)
+    moved = {row.commit: wanted[row.commit] for row in rows if wanted[row.commit] != row.number}
+    for sign in (-1, 1):  # by way of numbers that nobody has: two versions may change places
+        for commit, number in moved.items():
+            connection.execute(update(dataset_versions).where(mine, columns.commit == commit).values(number=sign * number))
+
+
 def add_used(connection: Connection, *, project_id: str, dataset: str, used: Iterable[str], role: str = "") -> None:
     """Ties the import behind a dataset's occurrence to what it was made from."""
     generated = select(edges.c.target).where(edges.c.source == dataset, edges.c.relation == GENERATED)

@@ -275,7 +275,12 @@ def _is_gone(site: Site, process: Mapping[str, Any], heartbeat_at: int | None, *
 
 
 def _remove_if_complete(site: Site, folder: Path) -> None:
-    """Removes the journals of an ended run when everything in them is in the ledger and nobody writes any more."""
+    """Removes the journals of an ended run when everything in them is in the ledger and nobody writes any more.
+
+    In a folder that works in a server's project they stay: who sends them removes them, when the server has them.
+    """
+    if site.layout.attachment.exists():
+        return
     known = _known(site, folder.name)
     if known.run is None or not known.ended or known.unsettled or (folder / journal.UNCOLLECTED).exists():
         return

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,13 +19,13 @@ from typing import Any, Protocol
 from lineal.errors import InvalidInput, InvalidState
 from lineal.ledger.nodes import load_nodes, reach_up
 from lineal.records.digest import Digest
+from lineal.records.graph import Node
 from lineal.records.run import Run, RunStatus
 from lineal.records.standing_in import ANY
 from lineal.records.verdict import Evidence, Reproduction, verdict
 from lineal.workspace.evidence import changed_answers, compare_environments, compare_outputs, compare_summaries
 from lineal.workspace.interface import Datasets, Progress, silent
 from lineal.workspace.isolation import NAMESPACE
-from lineal.workspace.references import resolve
 from lineal.workspace.remounting import mounted_again
 from lineal.workspace.rerun import Errand, send
 from lineal.workspace.restoring import Substitutes, changed_outside, exact_path, restore_code, restore_inputs, restore_outside
@@ -65,7 +65,14 @@ class _Step:
 
 
 def reproduce(
-    site: Site, runs: RecordedRuns, datasets: Datasets, reference: str, *, data: Mapping[str, str] | None = None, progress: Progress = silent
+    site: Site,
+    runs: RecordedRuns,
+    datasets: Datasets,
+    reference: str,
+    *,
+    data: Mapping[str, str] | None = None,
+    above: Callable[[str], Sequence[Node]] | None = None,
+    progress: Progress = silent,
 ) -> Reproduction:
     """Runs a recorded run again in a fresh checkout and says whether the same came out.
 
@@ -74,16 +81,17 @@ def reproduce(
 
     Args:
         data: reference of the version that stands in, by dataset name.
+        above: gives the runs that a run stands on; the ledger's answer unless given.
 
     Raises:
         InvalidState: kind ``still-running``, or ``no-command`` where nothing says how the run was started.
         InvalidInput: kind ``unused-dataset``, if the run does not stand on a dataset named in ``data``.
     """
     workplace = _Workplace(site=site, runs=runs, datasets=datasets)
-    run = runs.get(resolve(site, reference, kinds=("run",)).id)
+    run = runs.get(reference)
     _check_repeatable(run)
     instead = _replacements(datasets, data or {})
-    chain = _chain(site, runs, run, instead)
+    chain = _chain(above or (lambda identifier: _runs_above(site, identifier)), runs, run, instead)
     made: dict[str, Digest] = {}
     for place, step in enumerate(chain[:-1]):
         progress(f"running {step.name or step.id[:8]} again", place, len(chain))
@@ -118,13 +126,18 @@ def _replacements(datasets: Datasets, data: Mapping[str, str]) -> dict[str, str]
     return found
 
 
-def _chain(site: Site, runs: RecordedRuns, run: Run, instead: Mapping[str, str]) -> list[Run]:
+def _runs_above(site: Site, run: str) -> Sequence[Node]:
+    """The runs that a run stands on, as the ledger knows them."""
+    with site.ledger.read() as connection:
+        reached = reach_up(connection, [run])
+        return [node for node in load_nodes(connection, site.project_id, reached.ids).values() if node.kind == "run" and node.id != run]
+
+
+def _chain(runs_above: Callable[[str], Sequence[Node]], runs: RecordedRuns, run: Run, instead: Mapping[str, str]) -> list[Run]:
     """The runs to repeat, causes first, the asked one last: those upstream whose inputs change by the replacement."""
     if not instead:
         return [run]
-    with site.ledger.read() as connection:
-        reached = reach_up(connection, [run.id])
-        above = [node for node in load_nodes(connection, site.project_id, reached.ids).values() if node.kind == "run" and node.id != run.id]
+    above = runs_above(run.id)
     changed: set[str] = set()
     used: set[str] = set()
     steps = []

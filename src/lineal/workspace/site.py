@@ -60,6 +60,11 @@ class Layout:
         return self.state / "format.json"
 
     @property
+    def attachment(self) -> Path:
+        """Names the server's project that the folder works in; not there where it works for itself."""
+        return self.state / "server.json"
+
+    @property
     def ledger(self) -> Path:
         """The SQLite database."""
         return self.state / "ledger.db"

@@ -41,14 +41,14 @@ class LocalRuns:
         """Begins a run in this process, or joins the one that this process was started in and that recorded nothing else yet."""
         from lineal.workspace.programs import start_run
 
-        request, resumed = self._continued(request)
+        request, resumed = continued(request, self.get)
         return start_run(self._site, request, resumed=resumed)
 
     def execute(self, request: RunRequest) -> Run:
         """Runs a command and records it; see `lineal.workspace.execution.execute`."""
         from lineal.workspace.execution import execute, tell
 
-        request, resumed = self._continued(request)
+        request, resumed = continued(request, self.get)
         bare = execute(self._site, request, resumed=resumed)
         try:
             self.ingest()
@@ -204,16 +204,6 @@ class LocalRuns:
             self._site.record_event(connection, action, subject=f"run:{identifier}", payload=payload)
         return self._load(identifier)
 
-    def _continued(self, request: RunRequest) -> tuple[RunRequest, tuple[str, int] | None]:
-        """The request with what a resumed run was asked for before (its name and overrides, unless given anew), and its next attempt."""
-        if not request.resume:
-            return request, None
-        run = self.get(request.resume)
-        if not run.status.ended:
-            raise InvalidState(f"run {run.id[:8]} is still running", kind="still-running", hint=f"Stop it first: lineal stop {run.id[:8]}")
-        before = {key: param.value for key, param in run.params.items() if param.origin == "override"}
-        return replace(request, name=request.name or run.name, params={**before, **request.params}), (run.id, run.attempt + 1)
-
     def _log_file(self, identifier: str) -> Path:
         return self._site.layout.journals / identifier / journal.OUTPUT_LOG
 
@@ -228,6 +218,21 @@ class LocalRuns:
             if place < len(piece):
                 yield piece[place:]
             place = max(0, place - len(piece))
+
+
+def continued(request: RunRequest, get: Callable[[str], Run]) -> tuple[RunRequest, tuple[str, int] | None]:
+    """The request with what a resumed run was asked for before (its name and overrides, unless given anew), and its next attempt.
+
+    Raises:
+        InvalidState: kind ``still-running``.
+    """
+    if not request.resume:
+        return request, None
+    run = get(request.resume)
+    if not run.status.ended:
+        raise InvalidState(f"run {run.id[:8]} is still running", kind="still-running", hint=f"Stop it first: lineal stop {run.id[:8]}")
+    before = {key: param.value for key, param in run.params.items() if param.origin == "override"}
+    return replace(request, name=request.name or run.name, params={**before, **request.params}), (run.id, run.attempt + 1)
 
 
 def _has_entries(folder: Path) -> bool:

@@ -338,6 +338,11 @@ class LocalDatasets:
                 base = None
         return importing.Known(index=index, base=base, latest=None if latest is None or latest.deleted_at else latest)
 
+    def name_for(self, path: Path, name: str = "") -> str:
+        """The name of the dataset that `add` would make a version of. Raises as that does."""
+        full = importing.checked_path(self._site, path)
+        return importing.checked_name(name or self._name_at(importing.location_of(self._site, full)), full)
+
     def _name_at(self, location: Location) -> str:
         """The name of the dataset that already lies there, or an empty string."""
         from lineal.ledger import datasets as rows

@@ -6,7 +6,7 @@ from typing import Any
 
 from lineal.errors import InvalidInput
 from lineal.interfaces.http.calls import Call
-from lineal.interfaces.http.table import Endpoint, Schema, parameter
+from lineal.interfaces.http.table import NUMBER, Endpoint, Schema, parameter
 from lineal.records.access import Role
 
 SECONDS: Schema = {"type": "number", "minimum": 0}
@@ -33,13 +33,19 @@ def repair(call: Call) -> Any:
 
 
 def verify(call: Call) -> Any:
-    """Reads a version back, or every one."""
-    return {"reports": call.workspace.datasets.verify(call.query.get("ref", ""), progress=call.progress)}
+    """Reads a version back, or every one; or only a share of it, that the seed chooses."""
+    share = _number(call, "share")
+    if share is None:
+        return {"reports": call.workspace.datasets.verify(call.query.get("ref", ""), progress=call.progress)}
+    if not 0 < share <= 1:
+        raise InvalidInput(f"share must be above 0 and at most 1, got {share}", kind="bad-parameter")
+    seed = call.number("seed", 0, most=2**63 - 1)
+    return {"reports": call.workspace.datasets.verify_sample(call.query.get("ref", ""), share=share, seed=seed, progress=call.progress)}
 
 
 def preview_collection(call: Call) -> Any:
     """What a collection would free; changes nothing."""
-    return call.workspace.datasets.preview_collection(grace=_seconds(call.query.get("grace", "")), progress=call.progress)
+    return call.workspace.datasets.preview_collection(grace=_number(call, "grace"), progress=call.progress)
 
 
 def collect(call: Call) -> Any:
@@ -50,13 +56,15 @@ def collect(call: Call) -> Any:
     return call.workspace.datasets.collect(grace=grace, progress=call.progress)
 
 
-def _seconds(text: str) -> float | None:
+def _number(call: Call, name: str) -> float | None:
+    """A number of at least 0 of the query; None where it is not given."""
+    text = call.query.get(name, "")
     try:
         found = float(text) if text else None
     except ValueError:
         found = -1.0
     if found is not None and not 0 <= found < float("inf"):
-        raise InvalidInput(f"grace must be a number of seconds, got {text!r}", kind="bad-parameter")
+        raise InvalidInput(f"{name} must be a number of at least 0, got {text!r}", kind="bad-parameter")
     return found
 
 
@@ -72,7 +80,11 @@ ENDPOINTS = (
         handler=verify,
         group="audit",
         role=Role.READER,
-        query=(parameter("ref", "the version; every one unless given"),),
+        query=(
+            parameter("ref", "the version; every one unless given"),
+            parameter("share", "how much of it, up to 1; all unless given", SECONDS),
+            parameter("seed", "chooses what is read", NUMBER),
+        ),
         slow=True,
     ),
     Endpoint(method="POST", path="/rebuild", summary="Add rows that are missing", handler=rebuild, group="audit", role=Role.MAINTAINER, slow=True),

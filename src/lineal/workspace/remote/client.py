@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import quote
@@ -46,10 +46,16 @@ class Client:
 
     Args:
         http: whose base is the project's address, such as ``https://host/projects/flights``.
+        before: called before every request.
     """
 
-    def __init__(self, http: httpx.Client) -> None:
+    def __init__(self, http: httpx.Client, *, before: Callable[[], None] | None = None) -> None:
         self._http = http
+        self._before = before
+
+    def after(self, before: Callable[[], None]) -> Client:
+        """The same, but that ``before`` is called before every request."""
+        return Client(self._http, before=before)
 
     @property
     def address(self) -> str:
@@ -131,6 +137,8 @@ class Client:
 
     @contextmanager
     def _streamed(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
+        if self._before is not None:
+            self._before()
         with _translated(self.address), self._http.stream(method, PREFIX + path, **options) as answer:
             if answer.is_error:
                 answer.read()
@@ -145,6 +153,8 @@ class Client:
             raise _foreign(answer) from None
 
     def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        if self._before is not None:
+            self._before()
         last = _TRIES if method == "GET" else 1
         for attempt in range(1, last + 1):
             with _translated(self.address):

@@ -44,10 +44,9 @@ class RemoteDatasets:
         """Rereads every content of a version, or of every one, at the server."""
         return restore_each(VerifyReport, self._client.work("/verify", ref=reference, progress=progress)["reports"])
 
-    def verify_sample(self, reference: str, *, share: float, seed: int) -> Sequence[VerifyReport]:
-        """Rereads a share of the contents of a version that the seed chooses, in whole percent."""
-        words = {"percent": max(1, round(share * 100)), "seed": seed}
-        return self._client.records(VerifyReport, f"/datasets/{part(reference)}/verify", "reports", **words)
+    def verify_sample(self, reference: str = "", *, share: float, seed: int, progress: Progress = silent) -> Sequence[VerifyReport]:
+        """Rereads a share of the contents of a version, or of every one, that the seed chooses."""
+        return restore_each(VerifyReport, self._client.work("/verify", ref=reference, share=share, seed=seed, progress=progress)["reports"])
 
     def preview_collection(self, *, grace: float | None = None, progress: Progress = silent) -> Collection:
         """What `collect` would free and keep."""
