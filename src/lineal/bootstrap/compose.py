@@ -5,34 +5,76 @@ from __future__ import annotations
 import getpass
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lineal.bootstrap.settings import WORKSPACE_VARIABLE, environment, load_settings, stand_ins, template
-from lineal.errors import InvalidInput, InvalidState, LinealError
+from lineal.errors import InvalidInput, InvalidState, LinealError, NotFound
 from lineal.ledger.mounts import MOUNTS, network_file_system
 from lineal.store.backends.served import Door
 from lineal.workspace.local import LocalWorkspace
 from lineal.workspace.project import Project, create_project, find_project, load_project
+from lineal.workspace.remote.attachment import names_server, read_attachment
 from lineal.workspace.site import Layout, Site
 
+if TYPE_CHECKING:
+    from lineal.workspace.remote.team import TeamWorkspace
 
-def open_workspace(start: Path | None = None) -> LocalWorkspace:
+
+def open_workspace(start: Path | None = None) -> LocalWorkspace | TeamWorkspace:
     """The workspace of the project that ``start`` (the current folder unless given) lies in.
 
-    Opens neither ledger nor store. ``LINEAL_WORKSPACE`` names the project's folder outright, unless ``start`` is given.
+    Opens neither ledger nor store, and asks no server. ``LINEAL_WORKSPACE`` names the project's folder outright, unless ``start`` is given; or
+    the server's project that the folder works in, as does the setting ``workspace.url``: where the folder is no project yet it becomes one.
 
     Raises:
         NotFound: kind ``no-project``.
         InvalidState: kind ``newer-format``, or ``network-file-system`` where SQLite would lose what it writes.
         InvalidInput: a setting does not make sense.
+        Conflict: kind ``other-project``. Unavailable: kind ``server-unavailable``, where a folder begins to work in a server's project.
     """
-    return _assemble(locate_project(start))
+    named = _named_workspace() if start is None else ""
+    if names_server(named):
+        return join_workspace(named, Path.cwd())
+    try:
+        project = locate_project(start)
+    except NotFound:
+        url = load_settings(None)["workspace.url"]
+        if named or start is not None or not url:
+            raise
+        return join_workspace(url, Path.cwd())
+    url = load_settings(project.layout.root)["workspace.url"]
+    return join_workspace(url, project.layout.root) if url else _opened(project)
 
 
 def locate_project(start: Path | None = None) -> Project:
-    """The project that `open_workspace` would open."""
-    named = environment().get(WORKSPACE_VARIABLE) if start is None else None
-    return find_project(start or Path.cwd(), home=Path(named).absolute() if named else None)
+    """The project that `open_workspace` would open, if there is one already."""
+    named = _named_workspace() if start is None else ""
+    return find_project(start or Path.cwd(), home=Path(named).absolute() if named and not names_server(named) else None)
+
+
+def join_workspace(url: str, folder: Path, *, project: str = "") -> TeamWorkspace:
+    """Has a folder work in a server's project, and opens it; raises as `lineal.bootstrap.joining.join` does."""
+    from lineal.bootstrap.joining import join, team_workspace
+
+    joined = join(url, folder, name=project, configuration=template())
+    attachment = read_attachment(joined.layout)
+    if attachment is None:  # join has just written it
+        raise NotFound(f"{folder} works in no server's project", kind="no-server")
+    return team_workspace(_assemble(joined), attachment)
+
+
+def _opened(project: Project) -> LocalWorkspace | TeamWorkspace:
+    attachment = read_attachment(project.layout)
+    local = _assemble(project)
+    if attachment is None:
+        return local
+    from lineal.bootstrap.joining import team_workspace
+
+    return team_workspace(local, attachment)
+
+
+def _named_workspace() -> str:
+    return environment().get(WORKSPACE_VARIABLE, "")
 
 
 def create_workspace(folder: Path, *, name: str = "") -> LocalWorkspace:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lineal.workspace.local import LocalWorkspace
+    from lineal.workspace.remote.team import TeamWorkspace
 
-_opened: dict[tuple[int, str, str], LocalWorkspace] = {}
+_opened: dict[tuple[int, str, str], LocalWorkspace | TeamWorkspace] = {}
 
 
-def shared_workspace(start: str | os.PathLike[str] | None = None) -> LocalWorkspace:
+def shared_workspace(start: str | os.PathLike[str] | None = None) -> LocalWorkspace | TeamWorkspace:
     """The workspace of the project that ``start`` (the current folder, or ``LINEAL_WORKSPACE``, unless given) lies in.
 
     Raises:

@@ -10,14 +10,10 @@ from lineal.bootstrap.credentials import known_servers, origin
 from lineal.bootstrap.settings import WORKSPACE_VARIABLE, environment, load_settings
 from lineal.errors import InvalidInput, NotFound
 from lineal.records.hosting import DEFAULT_PROJECT
+from lineal.workspace.remote.attachment import names_server, read_attachment
 
 if TYPE_CHECKING:
     from lineal.workspace.remote.people import RemoteServer
-
-
-def is_server(text: str) -> bool:
-    """Whether a workspace's name is an address and no folder."""
-    return text.startswith(("http://", "https://"))
 
 
 def server_address(url: str) -> str:
@@ -29,7 +25,7 @@ def server_address(url: str) -> str:
     if url:
         return origin(url)
     named = environment().get(WORKSPACE_VARIABLE, "") or _of_folder()
-    if is_server(named):
+    if names_server(named):
         return origin(named)
     known = known_servers()
     if not known:
@@ -63,7 +59,8 @@ def _of_folder() -> str:
     from lineal.errors import LinealError
 
     try:
-        root = locate_project().layout.root
+        layout = locate_project().layout
     except LinealError:
-        root = None
-    return str(load_settings(root)["workspace.url"])
+        return str(load_settings(None)["workspace.url"])
+    attachment = read_attachment(layout)
+    return attachment.url if attachment is not None else str(load_settings(layout.root)["workspace.url"])
