@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from lineal.workspace.interface import Workspace
+    from lineal.workspace.remote.team import TeamWorkspace
 
 ADDRESS = "127.0.0.1"
 PORTS_TRIED = 50
@@ -49,11 +50,16 @@ def application(workspace: Workspace, *, hosts: tuple[str, ...] = ()) -> Starlet
 def ui(port: int | None) -> None:
     """Serve the web pages on this machine.
 
-    They are at http://127.0.0.1:8400 (or the next free port) until Ctrl-C. Runs that go on meanwhile appear by themselves.
+    They are at http://127.0.0.1:8400 (or the next free port) until Ctrl-C. Runs that go on meanwhile appear by themselves. In a folder that works
+    in a server's project the pages are there: the address is printed, and opened where there is a browser.
     """
     from lineal.bootstrap.compose import open_workspace
+    from lineal.workspace.remote.team import TeamWorkspace
 
     workspace = open_workspace()
+    if isinstance(workspace, TeamWorkspace):
+        _point_to(workspace)
+        return
     settings = workspace.site.settings
     chosen = free_port(settings["ui.port"], tries=PORTS_TRIED) if port is None else free_port(port, tries=1)
     stopping = threading.Event()
@@ -67,6 +73,15 @@ def ui(port: int | None) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # granian's threads outlive its loop, and abort the process if the interpreter is taken down under them
+
+
+def _point_to(workspace: TeamWorkspace) -> None:
+    """Says where the pages of a server's project are, and opens them for somebody who sits at a terminal with a browser."""
+    workspace.runs.ingest()
+    workspace.close()
+    click.echo(f"{workspace.project}: {workspace.address}/runs")
+    if sys.stdout.isatty():
+        click.launch(f"{workspace.address}/runs")
 
 
 def free_port(first: int, *, tries: int) -> int:

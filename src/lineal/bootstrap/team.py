@@ -35,6 +35,12 @@ def server_address(url: str) -> str:
     return known[0]
 
 
+def named_server() -> str:
+    """The server's project that ``LINEAL_WORKSPACE`` or the setting ``workspace.url`` names; empty where they name none."""
+    named = environment().get(WORKSPACE_VARIABLE, "")
+    return named if names_server(named) else str(load_settings(None)["workspace.url"])
+
+
 def project_address(url: str, project: str = "") -> str:
     """The address of a project: what a full address says, or ``project`` of its server, or the default one.
 

@@ -226,7 +226,7 @@ def _summarise(stage: Stage, cast: Cast) -> None:
     )
     for what, text in lines:
         stage.console.print(f"[bold]{what:<9}[/] {escape(text)}", highlight=False)
-    stage.console.print(f"The pages: [bold]cd {escape(str(stage.folder))} && {_command()} ui[/], then open http://127.0.0.1:8400", soft_wrap=True)
+    stage.console.print(f"The pages: [bold]cd {escape(str(stage.folder))} && {_command()} ui[/]", soft_wrap=True)
 
 
 def _command() -> str:

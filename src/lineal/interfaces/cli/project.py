@@ -16,15 +16,29 @@ STATE_STYLES = {"works": "green", "limited": "yellow", "missing": "red"}
 @click.command()
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, readable=False))
 @click.option("--name", default="", help="The project's name; the folder's name unless given.")
-def init(folder: Path, name: str) -> None:
+@click.option("--server", "url", metavar="URL", default="", help="Work in a project of the server at URL, as LINEAL_WORKSPACE=URL does.")
+@click.option("--project", default="", help="Which of the server's projects; the one in URL, or else default, unless given.")
+def init(folder: Path, name: str, url: str, project: str) -> None:
     """Make a folder a Lineal project.
 
     Makes DIR (this folder unless given) a project: its records go to DIR/.lineal, which git is told to ignore, and its settings to
     DIR/lineal.toml. In a folder that is a project already nothing changes.
+
+    With --server it is a server's project that is worked in here: what is recorded goes there, whenever there is a network, and what
+    others recorded is found.
     """
-    from lineal.bootstrap.compose import create_workspace
+    from lineal.bootstrap.compose import create_workspace, join_workspace
+    from lineal.bootstrap.team import named_server
 
     known = (folder / ".lineal" / "format.json").exists()
+    address = url or named_server()
+    if address:
+        joined = join_workspace(address, folder.absolute(), project=project)
+        say(f"{visible(str(joined.root))} works in {visible(joined.project)}: {visible(joined.address)}")
+        what_next("lineal runs", "lineal data log", "lineal run -- python train.py")
+        return
+    if project:
+        raise click.UsageError("--project names one of a server's; say which server with --server URL")
     made = create_workspace(folder, name=name)
     say(f"{visible(str(made.root))} {'is a project already' if known else 'is now a project'}: {visible(made.project)}")
     what_next("lineal data add DATA", "lineal run -- python train.py")

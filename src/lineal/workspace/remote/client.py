@@ -24,8 +24,6 @@ T = TypeVar("T")
 
 PREFIX = "/api/v1"
 LINES = "application/x-ndjson"
-UNREACHED = "server-unavailable"
-"""The kind of error when the server, or the way to it, is not there."""
 _TRIES = 3
 _LONGEST_WAIT = 5.0
 _IN_MEMORY = 8 << 20
@@ -99,7 +97,7 @@ class Client:
                     raise _of_problem(told["problem"])
                 else:
                     return told["result"]
-        raise Unavailable(f"{self.address} broke off in the middle of its work", kind=UNREACHED, hint="See whether it was done before trying again.")
+        raise Unavailable(f"{self.address} broke off in the middle of its work", kind="server-unavailable", hint="See whether it was done before trying again.")
 
     def read(self, path: str, /, **words: Any) -> bytes:
         """The bytes of an answer."""
@@ -221,6 +219,6 @@ def _translated(address: str) -> Iterator[None]:
     try:
         yield
     except httpx.TimeoutException as error:
-        raise Unavailable(f"{address} did not answer in time", kind=UNREACHED, hint="Try again; is the network there?") from error
+        raise Unavailable(f"{address} did not answer in time", kind="server-unavailable", hint="Try again; is the network there?") from error
     except httpx.HTTPError as error:
-        raise Unavailable(f"{address} cannot be reached: {error}", kind=UNREACHED, hint="Check the address and the network.") from error
+        raise Unavailable(f"{address} cannot be reached: {error}", kind="server-unavailable", hint="Check the address and the network.") from error
