@@ -97,7 +97,9 @@ class Client:
                     raise _of_problem(told["problem"])
                 else:
                     return told["result"]
-        raise Unavailable(f"{self.address} broke off in the middle of its work", kind="server-unavailable", hint="See whether it was done before trying again.")
+        raise Unavailable(
+            f"{self.address} broke off in the middle of its work", kind="server-unavailable", hint="See whether it was done before trying again."
+        )
 
     def read(self, path: str, /, **words: Any) -> bytes:
         """The bytes of an answer."""

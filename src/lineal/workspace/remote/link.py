@@ -73,7 +73,9 @@ class Link:
         """What the server answers; nothing is sent before. Raises as `ask`."""
         if self.away:
             raise Unavailable(
-                f"{self.address} could not be reached a moment ago", kind="server-unavailable", hint="Check the network; what you record is kept here meanwhile."
+                f"{self.address} could not be reached a moment ago",
+                kind="server-unavailable",
+                hint="Check the network; what you record is kept here meanwhile.",
             )
         try:
             return question(self.client)
