@@ -153,9 +153,9 @@ def _assemble(project: Project) -> LocalWorkspace:
 
 def _connect(place: str) -> Any:
     """A connection to the server of a store's address, made when it is first asked for something."""
-    from lineal.bootstrap.connection import http_client
+    from lineal.bootstrap.connection import shared_client
 
-    return http_client(place)
+    return shared_client(place)
 
 
 def _sqlite_url(layout: Layout) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.metadata
+import os
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,28 @@ if TYPE_CHECKING:
     import httpx
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 60.0
+
+
+_shared: dict[tuple[int, str], httpx.Client] = {}
+
+
+def shared_client(url: str) -> httpx.Client:
+    """The client of this process for the server at ``url``: whoever asks it shares its connections, which live as long as the process.
+
+    Raises as `http_client`.
+    """
+    key = os.getpid(), url.rstrip("/")  # a forked process makes its own
+    found = _shared.get(key)
+    if found is None or found.is_closed:
+        if not _shared:
+            atexit.register(_close_shared)
+        found = _shared[key] = http_client(url)
+    return found
+
+
+def _close_shared() -> None:
+    for key in [key for key in _shared if key[0] == os.getpid()]:
+        _shared.pop(key).close()
 
 
 def http_client(url: str, *, token: str | None = None) -> httpx.Client:

@@ -94,10 +94,10 @@ def _far(site: Site, attachment: Attachment) -> Repository:
 
 
 def _client(url: str) -> Client:
-    from lineal.bootstrap.connection import http_client
+    from lineal.bootstrap.connection import shared_client
     from lineal.workspace.remote.client import Client
 
-    return Client(http_client(url))
+    return Client(shared_client(url))
 
 
 def _asked(address: str) -> Attachment:
@@ -111,8 +111,6 @@ def _asked(address: str) -> Attachment:
         if error.kind == UNREACHED:
             error.hint = "The first time the server must be there, to say which project this is; afterwards everything is recorded without it, too."
         raise
-    finally:
-        client.close()
 
 
 def _project_of(folder: Path) -> Project | None:

@@ -102,11 +102,6 @@ class Link:
                 self._tell()
             return found
 
-    def close(self) -> None:
-        """Closes the connections."""
-        if "client" in self.__dict__:
-            self.client.close()
-
     def _ready(self) -> None:
         self.send()
         self.reach(lambda _client: None)

@@ -137,8 +137,7 @@ class TeamWorkspace:
         return self._link.ask_or_look(lambda client: RemoteLineage(client).resolve(self._at_home(reference), kinds=kinds), here)
 
     def close(self) -> None:
-        """Closes what is open here, and the connections."""
-        self._link.close()
+        """Closes what is open here; the connections belong to the process."""
         self._local.close()
 
     def _at_home(self, reference: str) -> str:

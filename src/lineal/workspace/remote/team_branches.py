@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lineal.errors import NotFound
 from lineal.workspace.interface import Progress, silent
 from lineal.workspace.remote.client import Client, part
+from lineal.workspace.remotes import DEFAULT
 
 if TYPE_CHECKING:
     from lineal.records.branching import Branch, MergeReport
@@ -31,12 +32,12 @@ class TeamBranches:
     def list(self, name: str) -> Sequence[Branch]:
         """A dataset's lines: the main one first, then branches by name."""
         self._lines.fetch_if_reached(_name(name))
-        return self._local.list(name)
+        return tuple(_without_origin(branch) for branch in self._local.list(name))
 
     def create(self, name: str, branch: str, *, at: str = "") -> Branch:
         """Makes a branch here and at the server."""
         self._lines.fetch_if_reached(_name(name))
-        made = self._local.create(name, branch, at=at)
+        made = _without_origin(self._local.create(name, branch, at=at))
         self._lines.publish(self._datasets.made_here(f"data:{_name(name)}@{branch}"), silent)
         return made
 
@@ -89,6 +90,11 @@ class TeamBranches:
             return report
         made = self._datasets.made_here(f"data:{report.version}")
         return replace(report, version=self._lines.publish(made, progress).reference)
+
+
+def _without_origin(branch: Branch) -> Branch:
+    """A branch without where the server was seen: that is where it is."""
+    return replace(branch, remotes=tuple(tip for tip in branch.remotes if tip.remote != DEFAULT))
 
 
 def _name(reference: str) -> str:
