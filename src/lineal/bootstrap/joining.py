@@ -83,6 +83,8 @@ def _send_runs(site: Site, link: Link, attachment: Attachment) -> int:
     while sent.reason == "another process is sending" and time.monotonic() < deadline - SEND_SECONDS + _BUSY_SECONDS:
         time.sleep(0.05)
         sent = sender.send(deadline=deadline)
+    if sent.runs:
+        link.client.post("/ingest")  # so that what was sent is found by what is asked next
     return sent.runs
 
 

@@ -84,6 +84,11 @@ def annotate_run(call: Call) -> Any:
     return call.workspace.runs.annotate(call.path["run"], note=call.optional_field("note"), tags=call.optional_texts("tags"))
 
 
+def ingest(call: Call) -> Any:
+    """Brings what was recorded so far into the ledger; the server does that by itself, too, only a moment later."""
+    return {"changed": call.workspace.runs.ingest()}
+
+
 def stop_run(call: Call) -> Any:
     """Stops a running run."""
     return call.workspace.runs.stop(call.path["run"])
@@ -171,5 +176,6 @@ ENDPOINTS = (
         role=Role.CONTRIBUTOR,
         body={"note": TEXT, "tags": {"type": "object", "additionalProperties": TEXT}},
     ),
+    Endpoint(method="POST", path="/ingest", summary="Bring in what was recorded", handler=ingest, group="runs", role=Role.CONTRIBUTOR),
     Endpoint(method="POST", path="/runs/{run}/stop", summary="Stop a running run", handler=stop_run, group="runs", role=Role.CONTRIBUTOR),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lineal.errors import Conflict, LinealError, NotFound, Unavailable
 from lineal.workspace.interface import Progress, silent
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lineal.records.dataset import DatasetVersion
     from lineal.records.remote import Transfer
     from lineal.workspace.exchange import Exchange
+    from lineal.workspace.remote.client import Client
     from lineal.workspace.remote.link import Link
     from lineal.workspace.site import Site
 
@@ -45,6 +46,13 @@ class TeamLines:
             self.fetch(*names)
         except Unavailable:
             return
+
+    def fetch_unknown(self, name: str) -> None:
+        """The same of a dataset that is not known here at all."""
+        from lineal.workspace.lines import MAIN_LINES
+
+        if self._site.store.ref(MAIN_LINES + name) is None:
+            self.fetch_if_reached(name)
 
     def publish(self, version: DatasetVersion, progress: Progress) -> DatasetVersion:
         """Sends a version that was made here, with its line; it has the server's number then, and none while it has not travelled."""
@@ -114,7 +122,8 @@ class TeamLines:
         return dataset_names(self._site)
 
     def _with_server(self, do: Callable[[Exchange], Transfer]) -> Transfer:
-        def carried(_client: Any) -> Transfer:
+        def carried(client: Client) -> Transfer:
+            client.get("/project")  # tells at once whether the server is there; what asks the store tries for longer
             with self._exchange() as exchange:
                 return do(exchange)
 

@@ -111,7 +111,7 @@ class Link:
             self._away_until = time.monotonic() + AWAY_SECONDS
 
     def _tell(self) -> None:
-        """Says once on standard error that this is only what was recorded here."""
+        """Says once on standard error that this is only what is known here."""
         if not self._told:
             self._told = True
-            print(f"lineal: {self.address} cannot be reached: this is what was recorded here", file=sys.stderr, flush=True)  # noqa: T201 - to the terminal
+            print(f"lineal: {self.address} cannot be reached: this is what is known here", file=sys.stderr, flush=True)  # noqa: T201 - to the terminal

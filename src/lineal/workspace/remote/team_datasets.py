@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -42,8 +43,12 @@ class TeamDatasets:
         source: str = "",
         progress: Progress = silent,
     ) -> DatasetVersion:
-        """Stores a folder or file as the next version of a dataset here, and sends it; without a network it travels later."""
-        self._lines.fetch_if_reached(self._local.name_for(path, name))
+        """Stores a folder or file as the next version of a dataset here, and sends it; without a network it travels later.
+
+        It stands on the newest version that this folder knows, not on one that it never had: where somebody else was faster, both sides are
+        kept, and told.
+        """
+        self._lines.fetch_unknown(self._local.name_for(path, name))
         added = self._local.add(path, name=name, branch=branch, message=message, md5=md5, source=source, progress=progress)
         return self._lines.publish(added, progress)
 
@@ -52,12 +57,17 @@ class TeamDatasets:
     ) -> DatasetVersion:
         """Records what lies at a URL or in a folder, as it is seen from here."""
         if name:
-            self._lines.fetch_if_reached(name)
+            self._lines.fetch_unknown(name)
         return self._lines.publish(self._local.track(source, name=name, branch=branch, message=message, md5=md5, progress=progress), progress)
 
     def list(self) -> Sequence[Dataset]:
-        """Every dataset, by name."""
-        return self._link.ask_or_look(lambda client: RemoteDatasets(client).list(), self._local.list)
+        """Every dataset, by name; one with versions that have not travelled as it is here."""
+        found = {dataset.name: dataset for dataset in self._link.ask_or_look(lambda client: RemoteDatasets(client).list(), self._local.list)}
+        unsent = self._lines.unsent()
+        if unsent:
+            here = {dataset.name: dataset for dataset in self._local.list()}
+            found |= {name: replace(here[name], latest=self.get(here[name].latest).reference) for name in unsent if name in here}
+        return tuple(found[name] for name in sorted(found))
 
     def versions(self, name: str) -> Sequence[DatasetVersion]:
         """A dataset's versions, newest first; those that have not travelled have no number yet."""
