@@ -172,7 +172,7 @@ def test_two_senders_take_turns(laptop: Laptop) -> None:
 
 def test_a_run_is_sent_while_it_goes_on_and_at_its_end(laptop: Laptop) -> None:
     recorder = laptop.runs.start(RunRequest(name="long", command=("python",), folder=laptop.site.layout.root))
-    sending = BackgroundSending(laptop.sender(), recorder.run_id, seconds=0.1)
+    sending = BackgroundSending(laptop.sender, recorder.run_id, seconds=0.1)
     recorder.log({"loss": 0.5}, 1)
     deadline = time.monotonic() + 10
     while httpx.get(f"{laptop.url}/api/v1/runs/{recorder.run_id}").status_code == 404 and time.monotonic() < deadline:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from lineal.store.repository import Repository
     from lineal.workspace.local import LocalWorkspace
     from lineal.workspace.remote.client import Client
+    from lineal.workspace.remote.sending import Sender
     from lineal.workspace.site import Layout, Site
 
 SEND_SECONDS = 60.0
@@ -53,31 +56,30 @@ def join(url: str, folder: Path, *, name: str = "", configuration: str = "") -> 
 
 def team_workspace(local: LocalWorkspace, attachment: Attachment) -> TeamWorkspace:
     """The workspace of a folder that works in a server's project. Nothing is asked of the server yet."""
-    return TeamWorkspace(local, _linked(local.site, attachment))
+    site = local.site
+
+    @cache
+    def sender() -> Sender:
+        from lineal.workspace.remote.sending import Sender
+
+        return Sender(site, link.client, lambda: _far(site, attachment))
+
+    link = Link(attachment.url, connect=lambda: _client(attachment.url), send=lambda: _send(site, link, sender))
+    return TeamWorkspace(local, link, sender)
 
 
-def _linked(site: Site, attachment: Attachment) -> Link:
-    def send() -> int:
-        return _send(site, link, attachment)
-
-    link = Link(attachment.url, connect=lambda: _client(attachment.url), send=send)
-    return link
-
-
-def _send(site: Site, link: Link, attachment: Attachment) -> int:
+def _send(site: Site, link: Link, sender: Callable[[], Sender]) -> int:
     """Lines of datasets first: runs may have read them."""
     from lineal.workspace.remote.lines import TeamLines
 
     moved = TeamLines(site, link).send()
-    return moved + (_send_runs(site, link, attachment) if _has_entries(site.layout.journals) else 0)
+    return moved + (_send_runs(site, link, sender()) if _has_entries(site.layout.journals) else 0)
 
 
-def _send_runs(site: Site, link: Link, attachment: Attachment) -> int:
+def _send_runs(site: Site, link: Link, sender: Sender) -> int:
     from lineal.workspace.collection import collect_pending
-    from lineal.workspace.remote.sending import Sender
 
     collect_pending(site)
-    sender = Sender(site, link.client, lambda: _far(site, attachment))
     deadline = time.monotonic() + SEND_SECONDS
     sent = sender.send(deadline=deadline)
     while sent.reason == "another process is sending" and time.monotonic() < deadline - SEND_SECONDS + _BUSY_SECONDS:

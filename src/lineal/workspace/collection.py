@@ -111,7 +111,8 @@ def await_files(site: Site, run: str, *, seconds: float = FINISH_SECONDS) -> boo
 
 def finish_in_background(site: Site, folder: Path) -> None:
     """Leaves the run to whoever comes next, and starts a process of its own that does; does not wait for it."""
-    add_context(folder, {_LEFT: True})
+    with contextlib.suppress(FileNotFoundError):  # its record is complete, and only has to travel
+        add_context(folder, {_LEFT: True})
     command = [sys.executable, "-m", "lineal.bootstrap.finisher", str(site.layout.root)]
     with contextlib.suppress(OSError):
         child = subprocess.Popen(

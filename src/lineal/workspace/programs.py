@@ -189,8 +189,14 @@ class _Completion:
                 site, begun, noting = task
                 if noting is not None:
                     noting.join()
-                if not self._complete(site, begun):
+                if not (self._complete(site, begun) and self._forward(site, begun)):
                     self._left.append((site, begun.folder))
+
+    def _forward(self, site: Site, begun: Begun) -> bool:
+        try:
+            return site.forward is None or site.forward(begun.id, self._deadline)
+        except Exception:  # noqa: BLE001 - what does not travel now does later, and no program fails for it
+            return False
 
     def _complete(self, site: Site, begun: Begun) -> bool:
         from lineal.errors import LinealError

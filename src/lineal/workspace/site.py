@@ -152,6 +152,8 @@ class Site:
         ledger: an open one that others share, and that is not closed with this.
         settings: the bounds of what is kept and how long is waited, by the names in docs/reference/settings.md.
         stand_ins: in a program that is run again, which versions it gets; see `lineal.records.standing_in`.
+        forward: brings a run whose record is complete to where it belongs, until a deadline of `time.monotonic`, and says whether all of it is
+            there; None where it belongs here.
     """
 
     def __init__(
@@ -180,6 +182,7 @@ class Site:
         self.clock = clock
         self.entropy = entropy
         self.ledger_url = ledger_url
+        self.forward: Callable[[str, float], bool] | None = None
 
     @property
     def actor(self) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,3 +174,68 @@ class TestJoining:
         with pytest.raises(NotFound) as caught:
             join_workspace(f"{open_server.url}/projects/nowhere", tmp_path)
         assert caught.value.kind == "unknown-project"
+
+
+PROGRAM = """
+import lineal, time, sys
+run = lineal.run("trained").__enter__()
+run.log(loss=0.5, step=1)
+print(run.id, flush=True)
+sys.stdin.readline()
+run.log(loss=0.25, step=2)
+open("made.txt", "w").write("made")
+if "end" in sys.argv:
+    run.__exit__(None, None, None)
+"""
+
+
+class TestPrograms:
+    def test_a_python_program_sends_its_run_while_it_goes_on_and_when_it_ends(
+        self, open_server: RunningServer, machine: Callable[..., Machine]
+    ) -> None:
+        url = project(open_server, "programs")
+        ann, bob = machine("ann", url), machine("bob", url)
+        (ann.root / "train.py").write_text(PROGRAM)
+        program = subprocess.Popen(
+            [sys.executable, "train.py", "end"], cwd=ann.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own_environment()
+        )
+        assert program.stdin is not None
+        assert program.stdout is not None
+        run = program.stdout.readline().strip()
+        assert awaited(lambda: bob.workspace.runs.get(run).metrics["loss"].last == 0.5)
+        assert not bob.workspace.runs.get(run).status.ended
+        program.communicate("\n", timeout=30)
+        found = bob.workspace.runs.get(run)
+        assert (found.status, found.metrics["loss"].last, [use.path for use in found.outputs]) == ("finished", 0.25, ["made.txt"])
+        assert [use.path for use in found.inputs] == []
+        assert not list((ann.root / ".lineal" / "journals").iterdir())
+
+    def test_what_a_killed_program_left_is_sent_by_the_next_command(self, open_server: RunningServer, machine: Callable[..., Machine]) -> None:
+        url = project(open_server, "killed")
+        ann, bob = machine("ann", url), machine("bob", url)
+        (ann.root / "train.py").write_text(PROGRAM)
+        program = subprocess.Popen(
+            [sys.executable, "train.py"], cwd=ann.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own_environment()
+        )
+        assert program.stdout is not None
+        run = program.stdout.readline().strip()
+        assert awaited(lambda: bool(bob.workspace.runs.get(run)))
+        program.kill()
+        program.communicate()
+        ann.workspace.runs.ingest()
+        assert bob.workspace.runs.get(run).code.files
+
+
+def own_environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("LINEAL_")}
+
+
+def awaited(holds: Callable[[], bool], *, seconds: float = 20.0) -> bool:
+    """Whether it comes to hold in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(NotFound, KeyError):
+            if holds():
+                return True
+        time.sleep(0.1)
+    return False

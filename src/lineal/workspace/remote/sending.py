@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineal.capture.identity import proven_dead
 from lineal.capture.journal import SUFFIX, read_entries
+from lineal.capture.tracers.inject import lineal_hook
 from lineal.errors import Integrity, LinealError, Unavailable
 from lineal.records import frames, journal
 from lineal.records.digest import Digest
@@ -39,6 +40,8 @@ PIECE = 4 << 20
 WINDOW = 32 << 20
 """Bytes of one journal that are looked through and sent before others have their turn."""
 WORKERS = 4
+LONGEST_PAUSE = 60.0
+"""Seconds between two tries at most, while there is no network."""
 NOTE = "sent.json"
 LOCK = "sending.lock"
 _DIGEST = re.compile(r"blake3:[0-9a-f]{64}\Z")
@@ -230,9 +233,14 @@ class Sender:
 
 
 class BackgroundSending:
-    """Sends a run while it goes on, from a thread of the process that records it, and what is left at its end within bounds."""
+    """Sends a run while it goes on, from a thread of the process that records it, and what is left at its end within bounds.
 
-    def __init__(self, sender: Sender, run: str, *, seconds: float = 1.5) -> None:
+    Args:
+        sender: makes what sends, in that thread.
+        run: its id; empty for whatever is recorded in the folder.
+    """
+
+    def __init__(self, sender: Callable[[], Sender], run: str, *, seconds: float = 1.5) -> None:
         self._sender = sender
         self._run = run
         self._seconds = seconds
@@ -247,16 +255,26 @@ class BackgroundSending:
             return Sent()
         self._over.set()
         self._thread.join(seconds)
-        return self._sender.send(deadline=time.monotonic() + seconds)
+        return self._sender().send(deadline=time.monotonic() + seconds)
+
+    def stop(self) -> None:
+        """Begins nothing new; what is being sent just now goes on beside."""
+        self._over.set()
 
     def _work(self) -> None:
         pause = self._seconds
-        while not self._over.wait(pause):
-            try:
-                sent = self._sender.send(only=self._run)
-            except Exception:  # noqa: BLE001 - a run must not end because its figures do not travel; they stay here and are told
-                sent = Sent(reason="failed")
-            pause = min(pause * 2, 60.0) if sent.reason else self._seconds
+        lineal_hook.exempt.add(threading.get_ident())
+        try:
+            while not self._over.wait(pause):
+                pause = min(pause * 2, LONGEST_PAUSE) if self._send().reason else self._seconds
+        finally:
+            lineal_hook.exempt.discard(threading.get_ident())
+
+    def _send(self) -> Sent:
+        try:
+            return self._sender().send(only=self._run)
+        except Exception:  # noqa: BLE001 - a run must not end because its figures do not travel; they stay here and are told
+            return Sent(reason="failed")
 
 
 def _added(one: Sent, other: Sent) -> Sent:

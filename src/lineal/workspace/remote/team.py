@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from lineal.records.graph import Node
     from lineal.workspace.interface import Audit, Deployments, Lineage, Models, Monitors, Remotes
     from lineal.workspace.local import LocalWorkspace
+    from lineal.workspace.remote.forwarding import Forwarding
     from lineal.workspace.remote.lines import TeamLines
     from lineal.workspace.remote.link import Link
+    from lineal.workspace.remote.sending import Sender
     from lineal.workspace.remote.team_branches import TeamBranches
     from lineal.workspace.remote.team_datasets import TeamDatasets
     from lineal.workspace.remote.team_runs import TeamRuns
@@ -25,11 +27,14 @@ class TeamWorkspace:
 
     Args:
         local: the workspace over the folder's own ledger and store.
+        sender: makes what sends runs.
     """
 
-    def __init__(self, local: LocalWorkspace, link: Link) -> None:
+    def __init__(self, local: LocalWorkspace, link: Link, sender: Callable[[], Sender]) -> None:
         self._local = local
         self._link = link
+        self._sender = sender
+        local.site.forward = self._forward
 
     @property
     def project(self) -> str:
@@ -69,7 +74,15 @@ class TeamWorkspace:
         from lineal.workspace.remote.team_runs import TeamRuns
         from lineal.workspace.tracking import LocalRuns
 
-        return TeamRuns(self.site, LocalRuns(self.site, lambda: self.datasets), self._link, lambda: self.datasets)
+        local = LocalRuns(self.site, lambda: self.datasets)
+        return TeamRuns(self.site, local, self._link, lambda: self.datasets, lambda: self.forwarding)
+
+    @cached_property
+    def forwarding(self) -> Forwarding:
+        """Sends what this process records."""
+        from lineal.workspace.remote.forwarding import Forwarding
+
+        return Forwarding(self._sender)
 
     @cached_property
     def datasets(self) -> TeamDatasets:
@@ -139,6 +152,9 @@ class TeamWorkspace:
     def close(self) -> None:
         """Closes what is open here; the connections belong to the process."""
         self._local.close()
+
+    def _forward(self, run: str, deadline: float) -> bool:
+        return self.forwarding.complete(run, deadline)
 
     def _at_home(self, reference: str) -> str:
         """A reference that the server understands: a path inside this folder as one inside the project, wherever the folder lies."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lineal.records.verdict import Reproduction
     from lineal.workspace.interface import Datasets, Progress, Recorder, RunRequest
     from lineal.workspace.remote.client import Client
+    from lineal.workspace.remote.forwarding import Forwarding
     from lineal.workspace.remote.link import Link
     from lineal.workspace.remote.runs import RemoteRuns
     from lineal.workspace.site import Site
@@ -29,27 +30,32 @@ class TeamRuns:
     Args:
         local: runs as they are recorded here.
         datasets: the team's, for reproductions.
+        forwarding: sends what this process records.
     """
 
-    def __init__(self, site: Site, local: LocalRuns, link: Link, datasets: Callable[[], Datasets]) -> None:
+    def __init__(self, site: Site, local: LocalRuns, link: Link, datasets: Callable[[], Datasets], forwarding: Callable[[], Forwarding]) -> None:
         self._site = site
         self._local = local
         self._link = link
         self._datasets = datasets
+        self._forwarding = forwarding
 
     def start(self, request: RunRequest) -> Recorder:
         """Begins a run in this process; nothing waits for the network, unless another run is continued."""
         from lineal.workspace.programs import start_run
 
         request, resumed = continued(request, self.get)
-        return start_run(self._site, request, resumed=resumed)
+        recorder = start_run(self._site, request, resumed=resumed)
+        self._forwarding().begin(recorder.run_id)
+        return recorder
 
     def execute(self, request: RunRequest) -> Run:
         """Runs a command and records it; the record travels when it has ended, or later."""
         from lineal.workspace.execution import execute, tell
 
         request, resumed = continued(request, self.get)
-        bare = execute(self._site, request, resumed=resumed)
+        with self._forwarding().everything():
+            bare = execute(self._site, request, resumed=resumed)
         try:
             return self.get(f"run:{bare.id}")
         except LinealError as error:  # the command has ended: whatever fails now must not hide its result
