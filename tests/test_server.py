@@ -18,6 +18,7 @@ from lineal.interfaces.http.attempts import MOST, Attempts
 from lineal.interfaces.http.people import SERVER_ENDPOINTS
 from lineal.interfaces.http.routes import ENDPOINTS
 from lineal.interfaces.http.table import PREFIX
+from lineal.interfaces.mlflow.routes import ENTRIES
 from lineal.interfaces.web.entrance import OUTER_PAGES
 from lineal.interfaces.web.routes import PAGES, PARTS
 from lineal.records.access import Role
@@ -88,6 +89,7 @@ ROUTES = [
     *(("GET", f"/projects/default{path}", role, IN_DEFAULT) for path, _view, role in (*PAGES, *PARTS)),
     *((endpoint.method, PREFIX + endpoint.path, endpoint.role, IN_SERVER) for endpoint in SERVER_ENDPOINTS if endpoint.path != "/server/sign-out"),
     *(("GET", path, role, IN_SERVER) for path, _view, role in OUTER_PAGES),
+    *((entry.method, f"/projects/default/api/2.0/mlflow{entry.path}", entry.role, IN_DEFAULT) for entry in ENTRIES),
 ]
 
 
@@ -101,7 +103,7 @@ def test_every_route_lets_in_whom_its_role_says_and_nobody_else(who: str, house:
         if has is None:
             expected = answer.status_code == (404 if who == "admin of another project" else 401)
         elif not has.covers(needed) or (who in BOUNDED and (method, path) == ("POST", "/api/v1/server/tokens")):
-            expected = answer.status_code == 403 and ("forbidden" in answer.text)
+            expected = answer.status_code == 403 and ("forbidden" in answer.text or "takes the role" in answer.text)
         else:
             expected = answer.status_code not in {401, 403, 500}
         if not expected:

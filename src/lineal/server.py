@@ -45,11 +45,12 @@ def application(hosting: Hosting, *, hosts: tuple[str, ...] = (), local: str | N
     from lineal.interfaces.http.people import SERVER_ENDPOINTS
     from lineal.interfaces.http.routes import routes as api_routes
     from lineal.interfaces.http.signing_in import signing_in_routes
+    from lineal.interfaces.mlflow.routes import mlflow_routes
     from lineal.interfaces.web.entrance import outer_routes
     from lineal.interfaces.web.routes import routes as page_routes
 
     requests = Requests()
-    inner = Starlette(routes=[*api_routes(), *page_routes()])
+    inner = Starlette(routes=[*api_routes(), *mlflow_routes(), *page_routes()])
     outer = Starlette(routes=[*operation_routes(requests), *signing_in_routes(), *api_routes(SERVER_ENDPOINTS), *outer_routes()])
     entrance = Entrance(server=hosting, project_app=inner, server_app=outer, local=local)
     return Watch(Guard(entrance, hosts=frozenset(name.lower() for name in hosts)), requests=requests)

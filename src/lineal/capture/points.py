@@ -87,6 +87,21 @@ class PointEncoder:
         return _encoder.encode({**head, **{name: _bytes(column) for name, column in columns.items()}})
 
 
+def encode_points(points: Sequence[tuple[str, float, int, int]], *, rank: int = 0) -> Iterator[bytes]:
+    """Payloads of points that come one by one: name, value, time in microseconds UTC and step."""
+    for start in range(0, len(points), POINTS_PER_FRAME):
+        some = points[start : start + POINTS_PER_FRAME]
+        indexes = {name: index for index, name in enumerate(dict.fromkeys(point[0] for point in some))}
+        columns: dict[str, array[Any]] = {
+            "key": array("H", [indexes[point[0]] for point in some]),
+            "step": array("q", [point[3] for point in some]),
+            "value": array("d", [point[1] for point in some]),
+            "time": array("q", [point[2] for point in some]),
+        }
+        head = {"k": journal.POINTS, "keys": packable(list(indexes), msgspec.msgpack.Ext), "rank": rank}
+        yield _encoder.encode({**head, **{name: _bytes(column) for name, column in columns.items()}})
+
+
 def _halves(calls: Sequence[Point]) -> tuple[Sequence[Point], Sequence[Point]]:
     """The calls in two, or the names of a single call."""
     if len(calls) > 1:

@@ -47,6 +47,8 @@ def begin_unowned(connection: Connection, project_id: str, run_id: str, begin: M
 
 def _begin_values(begin: Mapping[str, Any]) -> dict[str, Any]:
     process = {key: begin.get(key, "") for key in _PROCESS} if begin.get("pid") else {}
+    if begin.get("requested"):  # by whom nobody knows: only silence tells that it is over
+        process = {"requested": True}
     return {
         "name": storable(begin.get("name") or "run"),
         "experiment": storable(begin.get("experiment") or ""),
@@ -55,7 +57,7 @@ def _begin_values(begin: Mapping[str, Any]) -> dict[str, Any]:
         "folder": storable(_text(begin.get("folder"))),
         "author": storable(begin.get("author") or ""),
         "host": storable(begin.get("host") or ""),
-        "heartbeat_at": int(begin["started"]),
+        "heartbeat_at": int(begin.get("heard") or begin["started"]),
         "attempt": int(begin.get("attempt") or 1),
         "parent": begin.get("parent") or "",
         "process": json.dumps(process),

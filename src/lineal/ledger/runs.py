@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, delete, select, update
@@ -41,21 +41,32 @@ def load_run(connection: Connection, project_id: str, run_id: str, store: Holds 
     return dataclasses.replace(run, inputs=inputs, outputs=outputs)
 
 
-def search_runs(connection: Connection, project_id: str, *, where: str = "", order: str = "", limit: int = 100, offset: int = 0) -> RunPage:
+def search_runs(
+    connection: Connection,
+    project_id: str,
+    *,
+    where: str = "",
+    order: str = "",
+    limit: int = 100,
+    offset: int = 0,
+    life: str = "active",
+    experiments: Sequence[str] | None = None,
+) -> RunPage:
     """A page of the runs that match, with everything a table of runs shows.
 
-    Deleted runs never match; runs marked as mistakes only where ``where`` speaks of ``mistake``.
+    Deleted runs match only where they are asked for; runs marked as mistakes only where ``where`` speaks of ``mistake``.
 
     Args:
         where: the filter grammar of `lineal.records.filter`.
         order: a metric, parameter, tag or attribute; ``-key`` or ``key desc`` for the largest first. Newest first where empty.
+        life: ``active``, ``deleted`` or ``all``; experiments: only runs of these.
 
     Raises:
         InvalidInput: kind ``bad-filter`` or ``bad-order``.
     """
     from lineal.ledger.search import matching  # the grammar, which reading or writing one run does not need
 
-    ids, total = matching(connection, project_id, where, order=order, limit=limit, offset=offset)
+    ids, total = matching(connection, project_id, where, order=order, limit=limit, offset=offset, life=life, experiments=experiments)
     rows = {}
     for piece in pieces(ids):
         rows.update({row["id"]: row for row in connection.execute(select(runs).where(runs.c.id.in_(piece))).mappings()})

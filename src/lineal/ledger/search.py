@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and_, false, func, not_, or_, select, true
@@ -58,14 +58,34 @@ ATTRIBUTE_NAMES = frozenset({*_TEXTS, *_NUMBERS, *_TIMES})
 """What may be named without a section, or after ``attributes.``."""
 
 
-def matching(connection: Connection, project_id: str, where: str, *, order: str, limit: int, offset: int) -> tuple[list[str], int]:
+ACTIVE, DELETED, EVERY = "active", "deleted", "all"
+_LIVES: Mapping[str, Sequence[ColumnElement[bool]]] = {ACTIVE: (runs.c.deleted_at.is_(None),), DELETED: (runs.c.deleted_at.is_not(None),), EVERY: ()}
+
+
+def matching(
+    connection: Connection,
+    project_id: str,
+    where: str,
+    *,
+    order: str,
+    limit: int,
+    offset: int,
+    life: str = ACTIVE,
+    experiments: Sequence[str] | None = None,
+) -> tuple[list[str], int]:
     """Ids of a page of the runs that match, in order, and how many match in all.
+
+    Args:
+        life: `ACTIVE`, `DELETED` or `EVERY`.
+        experiments: only runs of these.
 
     Raises:
         InvalidInput: kind ``bad-filter`` or ``bad-order``.
     """
     wanted = parse_filter(where)
-    live = [runs.c.project_id == project_id, runs.c.deleted_at.is_(None)]
+    live = [runs.c.project_id == project_id, *_LIVES[life]]
+    if experiments is not None:
+        live.append(runs.c.experiment.in_(experiments))
     if not names_attribute(wanted, "mistake"):
         live.append(runs.c.mistake == "")
     if wanted is not None:

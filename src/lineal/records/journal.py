@@ -11,7 +11,7 @@ BEGIN = "begin"
 """First frame of every journal: ``run project host boot pid pid_started rank started parent role name command folder author attempt``.
 
 ``role`` is ``owner`` in exactly one journal of an attempt: the process whose end is the run's end. Only the owner's ``name command folder
-author attempt parent experiment`` count.
+author attempt parent experiment`` count. ``requested`` is there where requests record the run and no process of its own; ``heard`` is when it was begun here.
 """
 
 POINTS = "points"

@@ -37,6 +37,9 @@ LEASE_SECONDS = 60
 WAIT_SECONDS = 10.0
 HEARTBEAT_SETTING = "runs.heartbeat_seconds"
 HEARTBEAT_SECONDS = 120
+REQUESTED_SECONDS = 24 * 3600
+"""A run that is recorded by requests, as MLflow's client does, counts as over after so much silence: its process cannot be asked."""
+
 FORGET_SECONDS = 7 * 24 * 3600
 """How long the journals of a run on a silent other machine are kept: it may only have lost its network."""
 
@@ -71,6 +74,15 @@ def journal_problems(site: Site) -> tuple[str, ...]:
             else:
                 found.extend([part.problem] if part.problem else [])
     return tuple(found)
+
+
+def ingest_some(site: Site, run_ids: Sequence[str]) -> int:
+    """Brings the journals of some runs into the ledger, whatever else waits; says how many changed."""
+    folders = [site.layout.journals / run for run in run_ids if (site.layout.journals / run).is_dir()]
+    if not folders:
+        return 0
+    with _alone(site) as renew:
+        return sum(_ingest_safely(site, folder, renew) for folder in folders) if renew is not None else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +276,8 @@ def _is_gone(site: Site, process: Mapping[str, Any], heartbeat_at: int | None, *
     """Whether a process is dead: proven on this machine; elsewhere, silent for too long (``patience``, in seconds)."""
     if not process:
         return False
+    if process.get("requested") and not process.get("pid"):
+        return heartbeat_at is not None and site.clock() - heartbeat_at > REQUESTED_SECONDS * 1_000_000
     if proven_dead(process):
         return True
     here = process_identity()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lineal.records.graph import Node
-    from lineal.workspace.interface import Audit, Branches, Intake, Lineage, Monitors, Remotes, Runs, Shelf
+    from lineal.workspace.interface import Audit, Branches, Experiments, Intake, Library, Lineage, Monitors, Remotes, Requested, Runs, Shelf
     from lineal.workspace.registry import LocalModels
     from lineal.workspace.shipping import LocalDeployments
     from lineal.workspace.site import Site
@@ -41,6 +41,27 @@ class LocalWorkspace:
     def site(self) -> Site:
         """The parts it stands on, for whoever assembles a program."""
         return self._site
+
+    @cached_property
+    def experiments(self) -> Experiments:
+        """Headings that runs stand under."""
+        from lineal.workspace.experiments import LocalExperiments
+
+        return LocalExperiments(self._site)
+
+    @cached_property
+    def requested(self) -> Requested:
+        """Runs that are recorded by requests."""
+        from lineal.workspace.requested import LocalRequested
+
+        return LocalRequested(self._site)
+
+    @cached_property
+    def library(self) -> Library:
+        """Models as MLflow's clients keep them."""
+        from lineal.workspace.library import LocalLibrary
+
+        return LocalLibrary(self._site, self.requested, self.lineage)
 
     @cached_property
     def intake(self) -> Intake:

@@ -232,6 +232,13 @@ document.addEventListener("keydown", (event) => {
   after = "";
 });
 
+// MLflow's client prints addresses of its own pages: they lead to ours.
+const theirs = location.hash.match(/^#\/experiments\/\d+(?:\/runs\/([0-9a-f]{32}))?/);
+if (theirs) {
+  const base = document.body.dataset.base || "/projects/default";
+  location.replace(theirs[1] ? `${base}/runs/${theirs[1]}` : `${base}/runs`);
+}
+
 // "3 min ago" goes on counting.
 const units = [[31557600, "y"], [2629800, "mo"], [604800, "w"], [86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 function tick() {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, PrimaryKeyConstraint, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text, UniqueConstraint
 
 revision = "0002"
 down_revision = "0001"
@@ -63,6 +63,47 @@ sessions = Table(
     Column("seen_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Index("sessions_by_user", "user"),
+)
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("id", Integer, nullable=False),  # as MLflow counts them: 0 is Default
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+    Column("tags", Text, nullable=False, default="{}"),
+    PrimaryKeyConstraint("project_id", "id"),
+    UniqueConstraint("project_id", "name"),
+)
+
+logged_models = Table(
+    "logged_models",
+    metadata,
+    Column("id", String(34), primary_key=True),
+    Column("project_id", String(32), nullable=False),
+    Column("experiment", Integer, nullable=False),
+    Column("run_id", String(32), nullable=False, default=""),
+    Column("name", Text, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False, default="{}"),  # type, params, tags, message
+    Index("logged_models_by_project", "project_id", "created_at"),
+)
+
+model_notes = Table(
+    "model_notes",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),  # 0: of the model itself
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False, default="{}"),  # description, tags, stage, source, run_link, model_id, author, run
+    PrimaryKeyConstraint("project_id", "name", "number"),
 )
 
 

@@ -1,0 +1,44 @@
+"""Runs that are recorded by requests and not by a process that Lineal watches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lineal.records.digest import Digest
+from lineal.records.run import RunStatus
+
+Point = tuple[str, float, int, int]
+"""Name, value, time in microseconds UTC, step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestedRun:
+    """What is known of such a run without asking the ledger.
+
+    Attributes:
+        params: by name, as texts: whoever records by requests may not say two things.
+        started_at, ended_at: microseconds UTC.
+    """
+
+    id: str
+    name: str
+    experiment: str = ""
+    author: str = ""
+    status: RunStatus = RunStatus.RUNNING
+    started_at: int = 0
+    ended_at: int | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """A file that such a run sent.
+
+    Attributes:
+        path: relative, with slashes.
+    """
+
+    path: str
+    digest: Digest
+    size: int
