@@ -60,9 +60,9 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     ledger.close()
 
 
-def found(ledger: Ledger, where: str = "", order: str = "number", **page: int) -> str:
+def found(ledger: Ledger, where: str = "", order: str = "number", limit: int = 100, offset: int = 0) -> str:
     with ledger.read() as connection:
-        return "".join(run.id[0] for run in search_runs(connection, PROJECT, where=where, order=order, **page).runs)
+        return "".join(run.id[0] for run in search_runs(connection, PROJECT, where=where, order=order, limit=limit, offset=offset).runs)
 
 
 @pytest.mark.parametrize(

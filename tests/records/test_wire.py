@@ -55,7 +55,8 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(kind)
     if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
-        return st.builds(kind, **{field.name: values_of(hints[field.name]) for field in dataclasses.fields(kind)})
+        made: Any = kind
+        return st.builds(made, **{field.name: values_of(hints[field.name]) for field in dataclasses.fields(kind)})
     return _generic(get_origin(kind), get_args(kind))
 
 
