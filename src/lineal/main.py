@@ -28,6 +28,7 @@ COMMANDS: dict[str, Entry] = {
     "remote": Entry(section=DAILY, source=f"{_CLI}.remotes:remote", help="Name stores elsewhere: add, list, remove."),
     "push": Entry(section=DAILY, source=f"{_CLI}.remotes:push", help="Send datasets to a remote; only what it lacks travels."),
     "pull": Entry(section=DAILY, source=f"{_CLI}.remotes:pull", help="Fetch datasets from a remote; only what is missing here travels."),
+    "sync": Entry(section=DAILY, source=f"{_CLI}.sending:sync", help="Send what was recorded here to the server, and say what is left."),
     "clone": Entry(section=DAILY, source=f"{_CLI}.remotes:clone", help="Make a copy of a project whose datasets are in a store elsewhere."),
     "server": Entry(section=DAILY, source="lineal.server:server", help="Serve projects to a team: pages, API, people."),
     "login": Entry(section=DAILY, source=f"{_CLI}.people:login", help="Keep a token for a server."),

@@ -29,6 +29,7 @@ class Sent:
         runs: how many sent something.
         bytes: of journals; objects, content_bytes: of contents.
         left: runs with something that did not travel.
+        datasets: names of those with versions that did not travel.
         reason: why nothing or not all of it did, or empty.
     """
 
@@ -37,4 +38,5 @@ class Sent:
     objects: int = 0
     content_bytes: int = 0
     left: tuple[Unsent, ...] = ()
+    datasets: tuple[str, ...] = ()
     reason: str = ""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lineal.records.remote import Remote, Transfer
     from lineal.records.requested import KeptFile, Point, RequestedRun
     from lineal.records.run import Run, RunPage, RunStatus, Series
+    from lineal.records.sending import Sent, Unsent
     from lineal.records.verdict import Reproduction
 
 T = TypeVar("T")
@@ -326,6 +327,13 @@ class Audit(Protocol):
 
     def repair(self, *, progress: Progress = silent) -> Sequence[str]:
         """Mends what can be mended of the store; says what was done. Checking afterwards says what is still damaged."""
+
+
+class Outbox(Protocol):
+    """What a folder that works in a server's project has recorded and not sent."""
+
+    def send(self, *, progress: Progress = silent) -> Sent: ...
+    def unsent(self) -> Sequence[Unsent]: ...
 
 
 class Intake(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.lineal_server import RunningServer, free_port, start_server
 from tests.workspace.contract.conftest import project
 
 from lineal.bootstrap.compose import create_workspace, join_workspace, open_workspace
 from lineal.errors import Conflict, NotFound, Unavailable
+from lineal.main import program
 from lineal.records.run import Run
 from lineal.workspace.interface import RunRequest, Workspace
 
@@ -146,6 +149,30 @@ class TestWithoutANetwork:
         assert not (tmp_path / ".lineal").exists()
 
 
+class TestSync:
+    def test_it_says_what_travelled_and_what_is_left(self, tmp_path: Path, machine: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch) -> None:
+        server = start_server(tmp_path / "server", "--no-auth", port=(port := free_port()))
+        ann = machine("ann", project(server, "sync"))
+        monkeypatch.chdir(ann.root)
+        server.kill()
+        run = ann.execute()
+        left = CliRunner().invoke(program(), ["sync", "--json"])
+        found = json.loads(left.stdout)
+        assert (left.exit_code, [one["run"] for one in found["left"]], found["runs"]) == (6, [run.id], 0)
+        assert "cannot be reached" in found["reason"]
+
+        server = start_server(tmp_path / "server", "--no-auth", port=port)
+        done = CliRunner().invoke(program(), ["sync", "--json"])
+        assert (done.exit_code, json.loads(done.stdout)["runs"], json.loads(done.stdout)["left"]) == (0, 1, [])
+        assert "No run had anything to send." in CliRunner().invoke(program(), ["sync"]).stdout
+        server.stop()
+
+    def test_a_folder_that_works_for_itself_has_nothing_to_send(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        create_workspace(tmp_path).close()
+        monkeypatch.chdir(tmp_path)
+        assert isinstance(CliRunner().invoke(program(), ["sync"]).exception, SystemExit | NotFound)
+
+
 class TestJoining:
     def test_a_folder_becomes_a_copy_of_the_servers_project(
         self, open_server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -196,15 +223,15 @@ class TestPrograms:
         url = project(open_server, "programs")
         ann, bob = machine("ann", url), machine("bob", url)
         (ann.root / "train.py").write_text(PROGRAM)
-        program = subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "train.py", "end"], cwd=ann.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own_environment()
         )
-        assert program.stdin is not None
-        assert program.stdout is not None
-        run = program.stdout.readline().strip()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        run = child.stdout.readline().strip()
         assert awaited(lambda: bob.workspace.runs.get(run).metrics["loss"].last == 0.5)
         assert not bob.workspace.runs.get(run).status.ended
-        program.communicate("\n", timeout=30)
+        child.communicate("\n", timeout=30)
         found = bob.workspace.runs.get(run)
         assert (found.status, found.metrics["loss"].last, [use.path for use in found.outputs]) == ("finished", 0.25, ["made.txt"])
         assert [use.path for use in found.inputs] == []
@@ -214,14 +241,14 @@ class TestPrograms:
         url = project(open_server, "killed")
         ann, bob = machine("ann", url), machine("bob", url)
         (ann.root / "train.py").write_text(PROGRAM)
-        program = subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "train.py"], cwd=ann.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own_environment()
         )
-        assert program.stdout is not None
-        run = program.stdout.readline().strip()
+        assert child.stdout is not None
+        run = child.stdout.readline().strip()
         assert awaited(lambda: bool(bob.workspace.runs.get(run)))
-        program.kill()
-        program.communicate()
+        child.kill()
+        child.communicate()
         ann.workspace.runs.ingest()
         assert bob.workspace.runs.get(run).code.files
 

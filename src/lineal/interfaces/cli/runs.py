@@ -10,6 +10,7 @@ import click
 
 from lineal.interfaces.cli.output import add_row, console, now_us, print_document, say, show, styled, table, what_next
 from lineal.interfaces.cli.references import reference_argument
+from lineal.interfaces.cli.sending import tell_unsent
 from lineal.interfaces.cli.session import json_option, up_to_date, workspace
 from lineal.interfaces.cli.wording import DASH, ago, count, duration, number, short_id, value, visible
 
@@ -40,6 +41,7 @@ def runs(*, where: str, order: str, limit: int, as_json: bool) -> None:
     show(run_table(page.runs))
     if page.total > len(page.runs):
         show(styled(f"\n{len(page.runs)} of {count(page.total, 'run')}; more with --limit", "dim"))
+    tell_unsent(workspace())
 
 
 def run_table(found: Sequence[Run]) -> Any:

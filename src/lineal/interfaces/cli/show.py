@@ -12,6 +12,7 @@ from lineal.interfaces.cli.model_view import show_deployment, show_model, show_p
 from lineal.interfaces.cli.output import facts, heading, print_document, show, styled, what_next
 from lineal.interfaces.cli.references import reference_argument
 from lineal.interfaces.cli.run_view import show_run
+from lineal.interfaces.cli.sending import tell_unsent
 from lineal.interfaces.cli.session import json_option, up_to_date
 from lineal.interfaces.cli.wording import moment, short_id, size, value, visible
 
@@ -37,6 +38,7 @@ def show_reference(*, ref: str, as_json: bool) -> None:
         print_document({"kind": node.kind, "reference": node.reference, **_document(space, node, found)})
         return
     present(space, found)
+    tell_unsent(space)
 
 
 def _document(space: Workspace, node: Node, found: Any) -> dict[str, Any]:

@@ -197,7 +197,7 @@ def _error(answer: httpx.Response) -> LinealError:
     """The error that a problem document tells, so that it is handled as if it had happened here."""
     try:
         return _of_problem(answer.json())
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return _foreign(answer)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lineal.workspace.remote.forwarding import Forwarding
     from lineal.workspace.remote.lines import TeamLines
     from lineal.workspace.remote.link import Link
+    from lineal.workspace.remote.outbox import Outbox
     from lineal.workspace.remote.sending import Sender
     from lineal.workspace.remote.team_branches import TeamBranches
     from lineal.workspace.remote.team_datasets import TeamDatasets
@@ -67,6 +68,13 @@ class TeamWorkspace:
         from lineal.workspace.remote.lines import TeamLines
 
         return TeamLines(self.site, self._link)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """What was recorded here and has not travelled."""
+        from lineal.workspace.remote.outbox import Outbox
+
+        return Outbox(self.site, self._link, self.lines, self._sender)
 
     @cached_property
     def runs(self) -> TeamRuns:

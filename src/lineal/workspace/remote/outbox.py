@@ -1,0 +1,49 @@
+"""What was recorded in a folder and has not travelled, and the sending of it when a person asks for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lineal.errors import Unavailable
+from lineal.records.sending import Sent
+from lineal.workspace.interface import Progress, silent
+
+if TYPE_CHECKING:
+    from lineal.records.sending import Unsent
+    from lineal.workspace.remote.lines import TeamLines
+    from lineal.workspace.remote.link import Link
+    from lineal.workspace.remote.sending import Sender
+    from lineal.workspace.site import Site
+
+
+class Outbox:
+    """`lineal.workspace.interface.Outbox` of a folder that works in a server's project."""
+
+    def __init__(self, site: Site, link: Link, lines: TeamLines, sender: Callable[[], Sender]) -> None:
+        self._site = site
+        self._link = link
+        self._lines = lines
+        self._sender = sender
+
+    def send(self, *, progress: Progress = silent) -> Sent:
+        """Sends everything; what keeps something here is told in the answer, and no error."""
+        from lineal.workspace.collection import collect_pending
+
+        collect_pending(self._site)
+        try:
+            self._link.client.get("/project")
+            self._lines.send()
+            sent = self._sender().send(progress=progress)
+            if sent.runs:
+                self._link.client.post("/ingest")
+        except Unavailable as error:
+            sent = Sent(left=self.unsent(), reason=error.message)
+        datasets = tuple(self._lines.unsent())
+        reason = sent.reason or ("the server has versions that are not here: lineal pull, then merge" if datasets else "")
+        return replace(sent, datasets=datasets, reason=reason)
+
+    def unsent(self) -> tuple[Unsent, ...]:
+        """Runs with something that has not travelled, the longest waiting first. Asks nobody."""
+        return self._sender().unsent()
