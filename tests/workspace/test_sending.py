@@ -18,7 +18,7 @@ from lineal.bootstrap.connection import http_client
 from lineal.errors import Unavailable
 from lineal.records.remote import Remote
 from lineal.store.backends.address import parse_address
-from lineal.store.backends.served import Door
+from lineal.store.backends.door import Door
 from lineal.store.repository import Repository
 from lineal.workspace.exchange import Exchange
 from lineal.workspace.interface import RunRequest

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lineal.bootstrap.settings import WORKSPACE_VARIABLE, environment, load_settings, stand_ins, template
 from lineal.errors import InvalidInput, InvalidState, LinealError, NotFound
 from lineal.ledger.mounts import MOUNTS, network_file_system
-from lineal.store.backends.served import Door
+from lineal.store.backends.door import Door
 from lineal.workspace.local import LocalWorkspace
 from lineal.workspace.project import Project, create_project, find_project, load_project
 from lineal.workspace.remote.attachment import names_server, read_attachment

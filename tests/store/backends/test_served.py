@@ -20,10 +20,11 @@ from lineal.errors import Integrity, PermissionDenied, Unavailable
 from lineal.interfaces.http.routes import routes
 from lineal.interfaces.scope import OneProject
 from lineal.store.backends.address import parse_address
+from lineal.store.backends.door import Door
 from lineal.store.backends.folder import FolderBackend
 from lineal.store.backends.interface import Backend
 from lineal.store.backends.pages import PageCache
-from lineal.store.backends.served import Door, ServedBackend
+from lineal.store.backends.served import ServedBackend
 from lineal.workspace.shelf import OpenShelf, Shelf
 from lineal.workspace.site import Layout, Site
 

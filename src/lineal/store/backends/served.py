@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineal.errors import Integrity, LinealError, PermissionDenied, Unavailable
 from lineal.store.backends.address import Address
+from lineal.store.backends.door import Door
 from lineal.store.backends.pages import PAGE, PageCache
 
 if TYPE_CHECKING:
@@ -20,12 +21,6 @@ IMMUTABLE = ("packs/", "index/")
 _TRIES = 4
 _PASSED_ON = 1 << 20  # whoever reads so much at once keeps it elsewhere
 _BYTES = "application/octet-stream"
-
-
-class Door:
-    """How connections to servers are made; set once by the program that knows its user's tokens."""
-
-    connect: Callable[[str], httpx.Client] | None = None
 
 
 class ServedBackend:
