@@ -11,14 +11,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner
-from tests.lineal_server import RunningServer, free_port, start_server
+from tests.lineal_server import RunningServer, admin_token, free_port, start_server
 from tests.workspace.contract.conftest import project
 
+from lineal.bootstrap import connection
 from lineal.bootstrap.compose import create_workspace, join_workspace, open_workspace
-from lineal.errors import Conflict, NotFound, Unavailable
+from lineal.errors import Conflict, NotFound, PermissionDenied, Unavailable
 from lineal.main import program
 from lineal.records.run import Run
 from lineal.workspace.interface import RunRequest, Workspace
@@ -171,6 +174,37 @@ class TestSync:
         create_workspace(tmp_path).close()
         monkeypatch.chdir(tmp_path)
         assert isinstance(CliRunner().invoke(program(), ["sync"]).exception, SystemExit | NotFound)
+
+
+class TestRoles:
+    def test_whose_role_does_not_suffice_reads_on_and_is_told_what_stays(
+        self, new_server: Callable[..., RunningServer], machine: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch, capfd: Any
+    ) -> None:
+        server = new_server()
+        secret = admin_token(server)
+        url = f"{server.url}/projects/default"
+        monkeypatch.setenv("LINEAL_TOKEN", secret)
+        ann = machine("ann", url)
+        recorded = ann.execute()
+        ann.workspace.datasets.add(ann.write("1\n"), name="numbers")
+        wanted = {"project": "default", "role": "reader", "note": "reads"}
+        made = httpx.post(f"{server.url}/api/v1/server/tokens", json=wanted, headers={"authorization": f"Bearer {secret}"}).raise_for_status()
+        monkeypatch.setenv("LINEAL_TOKEN", made.json()["secret"])
+        monkeypatch.setattr(connection, "_shared", {})
+        bob = machine("bob", url)
+        kept = bob.execute()
+        assert kept.status == "finished"
+        assert [run.id for run in bob.workspace.runs.search().runs] == [recorded.id]
+        bob.workspace.datasets.checkout("numbers")
+        assert bob.workspace.datasets.add(bob.write("2\n"), name="numbers").number == 0
+        assert "has not travelled: this takes the role contributor" in capfd.readouterr().err
+        with pytest.raises(PermissionDenied) as caught:
+            bob.workspace.runs.annotate(recorded.id, note="mine")
+        assert caught.value.kind == "forbidden"
+        monkeypatch.chdir(bob.root)
+        found = json.loads(CliRunner().invoke(program(), ["sync", "--json"]).stdout)
+        assert ([run["run"] for run in found["left"]], found["datasets"]) == ([kept.id], ["numbers"])
+        assert "role" in found["reason"] + found["left"][0]["problem"]
 
 
 class TestJoining:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lineal.errors import Conflict, LinealError, NotFound, Unavailable
+from lineal.errors import Conflict, LinealError, NotFound, PermissionDenied, Unavailable
 from lineal.workspace.interface import Progress, silent
 from lineal.workspace.remote.datasets import RemoteDatasets
 from lineal.workspace.remotes import DEFAULT, address_of, remote_book
@@ -59,7 +59,7 @@ class TeamLines:
         try:
             self._with_server(_pushing(version.name, progress))
             self._take_numbers(version.name)
-        except Unavailable as error:
+        except (Unavailable, PermissionDenied) as error:
             self._tell(version, error)
         except Conflict as error:
             if error.kind != "remote-moved":
@@ -76,7 +76,7 @@ class TeamLines:
         for name in names:
             try:
                 done = self._with_server(_pushing(name))
-            except (Conflict, NotFound):  # both sides moved on: `lineal pull` and a merge; the versions are safe here
+            except (Conflict, NotFound, PermissionDenied):  # both sides moved on, or a role that does not suffice; the versions are safe here
                 continue
             moved += any(line.before != line.after for line in done.lines)
             self._take_numbers(name)

@@ -56,7 +56,7 @@ class Link:
             return 0
         try:
             return self._send()
-        except Unavailable as error:
+        except LinealError as error:  # it stays here; `lineal sync` says why
             self._note(error)
         return 0
 
@@ -106,7 +106,7 @@ class Link:
         self.send()
         self.reach(lambda _client: None)
 
-    def _note(self, error: Unavailable) -> None:
+    def _note(self, error: LinealError) -> None:
         if error.kind == UNREACHED:
             self._away_until = time.monotonic() + AWAY_SECONDS
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lineal.errors import Unavailable
+from lineal.errors import LinealError
 from lineal.records.sending import Sent
 from lineal.workspace.interface import Progress, silent
 
@@ -38,10 +38,12 @@ class Outbox:
             sent = self._sender().send(progress=progress)
             if sent.runs:
                 self._link.client.post("/ingest")
-        except Unavailable as error:
+        except LinealError as error:
             sent = Sent(left=self.unsent(), reason=error.message)
         datasets = tuple(self._lines.unsent())
-        reason = sent.reason or ("the server has versions that are not here: lineal pull, then merge" if datasets else "")
+        reason = sent.reason or (
+            "the server has versions that are not here (lineal pull, then merge), or your role does not suffice" if datasets else ""
+        )
         return replace(sent, datasets=datasets, reason=reason)
 
     def unsent(self) -> tuple[Unsent, ...]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from lineal.capture.identity import proven_dead
 from lineal.capture.journal import SUFFIX, read_entries
 from lineal.capture.tracers.inject import lineal_hook
-from lineal.errors import Integrity, LinealError, Unavailable
+from lineal.errors import Integrity, LinealError, PermissionDenied, Unavailable
 from lineal.records import frames, journal
 from lineal.records.digest import Digest
 from lineal.records.ids import RUN_ID
@@ -109,7 +109,7 @@ class Sender:
                     runs |= {piece.folder.name for piece in found.pieces}
                     if not found.more:
                         break
-            except Unavailable as error:
+            except (Unavailable, PermissionDenied) as error:  # of the contents: a run's own refusal holds up that run only
                 reason = error.message
             for folder in self._folders(only):
                 self._forget_if_whole(folder)
