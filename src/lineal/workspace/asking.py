@@ -9,14 +9,14 @@ import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from lineal.errors import LinealError
 from lineal.records import journal
 from lineal.records.dataset import TreeEntry
 from lineal.records.digest import Digest
-from lineal.store.sources import FOLDER, open_source
+from lineal.store.sources import FOLDER
 from lineal.store.sources.places import read_places
+from lineal.workspace.sources import recorded_source
 
 if TYPE_CHECKING:
     from lineal.capture.sightings import Sightings
@@ -82,8 +82,7 @@ def _ask(site: Site, asked: list[Asked], answers: list[tuple[str, dict[str, Any]
 
 
 def _answer(site: Site, url: str, place: Mapping[str, Any], path: bytes) -> tuple[str, dict[str, Any]]:
-    options = place.get("options")
-    source = open_source(f"{place['url']}?{urlencode(options, safe=':/')}" if options else place["url"], base=site.layout.root)
+    source = recorded_source(site, place["url"], place.get("options"))
     facts = source.look(path)
     if facts is None:
         return journal.WARNING, {"text": f"{url} was declared as an input, and was not at its source any more when the run ended"}

@@ -13,20 +13,20 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
-from urllib.parse import urlencode
 
 from lineal.errors import Conflict, Integrity, InvalidInput, PermissionDenied, Unavailable
 from lineal.records.dataset import DatasetStatus, DatasetVersion, PathChange, TreeEntry, VerifyReport
 from lineal.records.tracked import RESTORABLE, SourceFacts, recorded_facts
 from lineal.store.checkout import write_entry
 from lineal.store.files import write_file
-from lineal.store.sources import BUCKET, FOLDER, open_source
+from lineal.store.sources import BUCKET, FOLDER
 from lineal.store.sources.interface import Source
 from lineal.workspace.facts import text_of
 from lineal.workspace.fixed_points import compare_source
 from lineal.workspace.importing import throttled
 from lineal.workspace.interface import Progress, silent
 from lineal.workspace.site import Site
+from lineal.workspace.sources import recorded_source
 
 _AT_ONCE = 8
 _PAGE = 1000
@@ -168,9 +168,8 @@ class _TrackedFile(io.RawIOBase):
 
 
 def source_of(site: Site, version: DatasetVersion) -> Source:
-    """The place of a tracked version."""
-    url, options = str(version.tracked["url"]), dict(version.tracked.get("options") or {})
-    return open_source(f"{url}?{urlencode(options, safe=':/')}" if options else url, base=site.layout.root)
+    """The place of a tracked version. Raises PermissionDenied kind ``foreign-source``."""
+    return recorded_source(site, str(version.tracked["url"]), version.tracked.get("options"))
 
 
 def ask_source(site: Site, version: DatasetVersion, report: VerifyReport, *, progress: Progress = silent) -> VerifyReport:

@@ -174,6 +174,7 @@ class Hosting:
             settings={**self._settings, "store.url": place},
             clock=self._clock,
             entropy=self._entropy,
+            sources=tuple(self._settings.get("server.sources", ())),
         )
 
     def _waiting(self) -> list[str]:

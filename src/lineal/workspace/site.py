@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -154,6 +154,7 @@ class Site:
         stand_ins: in a program that is run again, which versions it gets; see `lineal.records.standing_in`.
         forward: brings a run whose record is complete to where it belongs, until a deadline of `time.monotonic`, and says whether all of it is
             there; None where it belongs here.
+        sources: where others say what is here, the places of tracked data that may be asked; None on a machine of the user's own, who may name any.
     """
 
     def __init__(
@@ -169,6 +170,7 @@ class Site:
         clock: Callable[[], int] = system_clock,
         entropy: Callable[[int], bytes] = os.urandom,
         ledger: Ledger | None = None,
+        sources: Sequence[str] | None = None,
     ) -> None:
         if ledger is not None:
             self.__dict__["ledger"] = ledger
@@ -179,10 +181,16 @@ class Site:
         self._user = actor
         self.settings = settings
         self.stand_ins = stand_ins or {}
+        self.sources = sources
         self.clock = clock
         self.entropy = entropy
         self.ledger_url = ledger_url
         self.forward: Callable[[str, float], bool] | None = None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether others say what is here, as on a server: then no path that they name is one of this machine, and there are no working copies."""
+        return self.sources is not None
 
     @property
     def actor(self) -> str:

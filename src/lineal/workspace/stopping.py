@@ -34,12 +34,12 @@ def stop_run(site: Site, run: Run) -> None:
     if run.status.ended:
         raise InvalidState(f"run {run.id[:8]} is not running: it is {run.status}", kind="not-running", hint="See it with: lineal show RUN")
     folder = site.layout.journals / run.id
+    if site.is_served:
+        raise _elsewhere(run)  # a journal from another machine must not choose which of this one's processes ends
     begins = [begin for begin in map(_begin_of, journal_paths(folder)) if begin]
     owner = max((begin for begin in begins if begin.get("role") == "owner"), key=lambda begin: int(begin["started"]), default={})
     if not owner or not _is_here(owner):
-        raise InvalidState(
-            f"run {run.id[:8]} runs on {run.host or 'another machine'}, not here", kind="runs-elsewhere", hint="Stop it on the machine it runs on."
-        )
+        raise _elsewhere(run)
     family = _family(begins)
     _signal(owner, signal.SIGTERM, run)
     if not _gone(owner, folder, float(site.settings.get("stop.grace_seconds", GRACE_SECONDS))):
@@ -50,6 +50,12 @@ def stop_run(site: Site, run: Run) -> None:
             _gone(owner, folder, _LAST_SECONDS)
     if not _has_end(folder):
         _write_end(site, run, folder)
+
+
+def _elsewhere(run: Run) -> InvalidState:
+    return InvalidState(
+        f"run {run.id[:8]} runs on {run.host or 'another machine'}, not here", kind="runs-elsewhere", hint="Stop it on the machine it runs on."
+    )
 
 
 def _is_here(process: Mapping[str, Any]) -> bool:

@@ -257,7 +257,7 @@ class LocalDatasets:
     def working_copy_is(self, version: DatasetVersion) -> bool | None:
         """Whether the dataset's own folder or file holds just what a version does; None where there is none."""
         standing = self._standing(version)
-        if version.tracked or not os.path.lexists(place_of(self._site, standing.location)):
+        if version.tracked or self._site.is_served or not os.path.lexists(place_of(self._site, standing.location)):
             return None
         with importing.stat_index(self._site) as index:
             return status_of(self._site, standing, index).clean
@@ -272,7 +272,8 @@ class LocalDatasets:
         if reference:
             version = self.get(reference)
             report = self._verify(version, progress)
-            return (ask_source(self._site, version, report, progress=progress) if version.tracked else report,)
+            ask = ask_source_if_it_answers if self._site.is_served else ask_source
+            return (ask(self._site, version, report, progress=progress) if version.tracked else report,)
         reports = []
         for dataset in self.list():
             for version in self.versions(dataset.name):
@@ -372,6 +373,8 @@ class LocalDatasets:
 
         location, full = self._standing(version).location, self._place(version)
         confined = not location.path or is_confined(location.path)
+        if self._site.is_served:
+            raise _placeless(version)
         if location.root == PROJECT and confined and not _NO_DATA & set(location.path.split(b"/")):
             return full
         with importing.stat_index(self._site) as index:
@@ -423,7 +426,7 @@ class LocalDatasets:
 
     def _wrong_md5(self, version: DatasetVersion) -> Iterator[str]:
         """Files of the latest version's working copy whose bytes are not what was recorded, whatever their times say."""
-        if not version.md5 or self._current(version.name).commit != version.commit:
+        if not version.md5 or self._site.is_served or self._current(version.name).commit != version.commit:
             return
         full = self._place(version)
         for entry in self._site.store.entries(version.digest):

@@ -146,7 +146,9 @@ class TeamDatasets:
         return self._local.working_copy_is(version)
 
     def verify(self, reference: str = "", *, progress: Progress = silent) -> Sequence[VerifyReport]:
-        """Rereads every content of a version, or of every one, at the server."""
+        """Rereads every content of a version, or of every one, at the server; the source of a tracked one is asked from here."""
+        if reference and self.get(reference).tracked:
+            return self._local.verify(self._brought(reference), progress=progress)
         return self._link.ask_or_look(
             lambda client: RemoteDatasets(client).verify(reference, progress=progress), lambda: self._local.verify(reference, progress=progress)
         )
