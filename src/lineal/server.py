@@ -30,12 +30,13 @@ STOP_SECONDS = 10.0
 _log = logging.getLogger("lineal.server")
 
 
-def application(hosting: Hosting, *, hosts: tuple[str, ...] = (), local: str | None = None) -> ASGIApp:
+def application(hosting: Hosting, *, hosts: tuple[str, ...] = (), local: str | None = None, proxies: tuple[str, ...] = ()) -> ASGIApp:
     """The ASGI application of a server.
 
     Args:
         hosts: names to answer to besides loopback's.
         local: who everybody is where nobody must prove anything; None where they must.
+        proxies: addresses, besides this machine's, whose word on who asks is taken.
     """
     from starlette.applications import Starlette
 
@@ -52,7 +53,7 @@ def application(hosting: Hosting, *, hosts: tuple[str, ...] = (), local: str | N
     requests = Requests()
     inner = Starlette(routes=[*api_routes(), *mlflow_routes(), *page_routes()])
     outer = Starlette(routes=[*operation_routes(requests), *signing_in_routes(), *api_routes(SERVER_ENDPOINTS), *outer_routes()])
-    entrance = Entrance(server=hosting, project_app=inner, server_app=outer, local=local)
+    entrance = Entrance(server=hosting, project_app=inner, server_app=outer, local=local, proxies=frozenset(proxies))
     return Watch(Guard(entrance, hosts=frozenset(name.lower() for name in hosts)), requests=requests)
 
 
@@ -79,7 +80,8 @@ def server(
     try:
         _refuse_open_doors(address, no_auth=no_auth)
         _listen_to_requests(wanted=log_requests)
-        app = application(hosting, hosts=settings["server.hosts"], local=hosting.actor if no_auth else None)
+        local = hosting.actor if no_auth else None
+        app = application(hosting, hosts=settings["server.hosts"], local=local, proxies=settings["server.proxies"])
         _run(hosting, app, address, _free(address, chosen), seconds=settings["ui.ingest_seconds"], no_auth=no_auth)
     finally:
         hosting.close()

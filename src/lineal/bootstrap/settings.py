@@ -145,6 +145,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="server.data", type="text", default="", meaning="Folder of the server's own files; empty means the user's data folder."),
     Setting(name="server.database", type="text", default="", meaning="Where the server's ledger is; empty means SQLite in its data folder."),
     Setting(name="server.store", type="text", default="", meaning="Where the bytes of the server's projects are; empty means its data folder."),
+    Setting(name="server.proxies", type="list", default=(), meaning="Addresses of proxies on other machines, which say who asks (X-Forwarded-For)."),
     Setting(name="server.sources", type="list", default=(), meaning="Places of tracked data that lineal server may ask, such as s3://bucket/raw."),
     Setting(name="ui.port", type="count", default=8400, meaning="Port of the pages; the next free one is taken where it is in use."),
     Setting(name="ui.hosts", type="list", default=(), meaning="Names that the pages answer to besides localhost, without port."),

@@ -18,6 +18,7 @@ from lineal.workspace.site import Site
 _PACK = re.compile(r"packs/([0-9a-f]{2})/(\1[0-9a-f]{62})\.pack\Z")
 _SHARD = re.compile(r"index/([0-9a-f]{2})/(\1[0-9a-f]{62})\.idx\Z")
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
+_PREFIX = re.compile(rf"({_PART}/)*([A-Za-z0-9_][A-Za-z0-9._+-]*)?\Z")
 _MOST_VALUE = 8 << 20
 
 
@@ -61,7 +62,9 @@ class Shelf:
         return size is not None or self._backend.exists(key), size, self._backend.age(key) if size is not None else None
 
     def list(self, prefix: str) -> Sequence[str]:
-        """Keys in order, of those that one may see."""
+        """Keys in order, of those that one may see. Raises PermissionDenied kind ``store-denied``, for a prefix that no key has."""
+        if not _PREFIX.match(prefix):
+            raise _denied(prefix)
         return [key for key in self._backend.list(prefix) if self._is_open(key)]
 
     def delete(self, keys: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from lineal.errors import LinealError, NotFound, PermissionDenied
 from lineal.interfaces.http.attempts import WINDOW_SECONDS, Attempts
+from lineal.interfaces.http.guard import is_loopback
 from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem
 from lineal.interfaces.scope import KEY, Asked
 from lineal.records.access import Principal, Role
@@ -39,13 +40,17 @@ class Entrance:
 
     Args:
         local: who everybody is where nobody must prove anything (``--no-auth``); None where they must.
+        proxies: addresses, besides loopback's, whose ``X-Forwarded-For`` is believed.
     """
 
-    def __init__(self, *, server: Projects, project_app: ASGIApp, server_app: ASGIApp, local: str | None) -> None:
+    def __init__(
+        self, *, server: Projects, project_app: ASGIApp, server_app: ASGIApp, local: str | None, proxies: Container[str] = frozenset()
+    ) -> None:
         self._server = server
         self._project_app = project_app
         self._server_app = server_app
         self._local = local
+        self._proxies = proxies
         self._attempts = Attempts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,6 +58,7 @@ class Entrance:
         if scope["type"] != "http":
             await self._server_app(scope, receive, send)
             return
+        scope["client"] = _asking(scope, self._proxies)
         try:
             app = await self._app(scope)
         except LinealError as error:
@@ -67,7 +73,7 @@ class Entrance:
         if not name and (inner in OPEN or inner.startswith("/static/")):
             scope[KEY] = Asked(workspace=_nobodys(), server=self._server, principal=Principal(role=Role.READER))
             return self._server_app
-        proof = await self._proof(headers, _client(scope))
+        proof = await self._proof(headers, scope["client"][0])
         if proof is None and self._local is None:
             return _unknown(scope, headers)
         if not name:
@@ -95,17 +101,20 @@ class Entrance:
         return Principal(name=proof.name, role=role, token=proof.token, admin=proof.server_admin, whole=proof.whole)
 
     async def _proof(self, headers: Headers, client: str) -> Proof | None:
-        """What the request proves. Raises PermissionDenied kind ``too-many-attempts``."""
+        """What the request proves. Raises PermissionDenied kind ``too-many-attempts``.
+
+        What is good is good however often others failed: many may share an address, and one old token there must not shut all of them out.
+        """
         if self._local is not None:
             return None
         secret, cookie = _secret(headers), _cookie(headers)
         if not secret and not cookie:
             return None
-        if wait := self._attempts.wait(client):
-            raise too_many_attempts(wait)
         people = self._server.people
         proof = await run_in_threadpool(people.prove, secret) if secret else await run_in_threadpool(people.session, cookie)
         if proof is None and secret:
+            if wait := self._attempts.wait(client):
+                raise too_many_attempts(wait)
             self._attempts.failed(client)
         return proof
 
@@ -155,9 +164,13 @@ def _cookie(headers: Headers) -> str:
     return found.get(f"__Host-{SESSION_COOKIE}") or found.get(SESSION_COOKIE, "")
 
 
-def _client(scope: Scope) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else ""
+def _asking(scope: Scope, proxies: Container[str]) -> tuple[str, int]:
+    """Address and port of who asks: what a proxy that is trusted says last, else the peer of the connection."""
+    host, port = scope.get("client") or ("", 0)
+    said = Headers(scope=scope).get("x-forwarded-for", "").rpartition(",")[2].strip()
+    if said and (host in proxies or is_loopback(host)):
+        return said[:64], 0
+    return str(host), int(port or 0)
 
 
 def _unknown(scope: Scope, headers: Headers) -> Response:

@@ -27,18 +27,18 @@ def sent_file(stream: BinaryIO, *, name: str, wanted: str = "") -> Response:
         size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
     except (OSError, io.UnsupportedOperation):  # from a source that is read as it comes
-        return StreamingResponse(_pieces(stream, -1), media_type=OCTETS, headers=headers)
+        return StreamingResponse(begun(_pieces(stream, -1)), media_type=OCTETS, headers=headers)
     headers["accept-ranges"] = "bytes"
     found = _bounds(wanted, size)
     if found is None:
-        return StreamingResponse(_pieces(stream, size), media_type=OCTETS, headers={**headers, "content-length": str(size)})
+        return StreamingResponse(begun(_pieces(stream, size)), media_type=OCTETS, headers={**headers, "content-length": str(size)})
     start, stop = found
     if start >= stop:
         stream.close()
         return Response(status_code=416, headers={"content-range": f"bytes */{size}"})
     stream.seek(start)
     headers |= {"content-range": f"bytes {start}-{stop - 1}/{size}", "content-length": str(stop - start)}
-    return StreamingResponse(_pieces(stream, stop - start), status_code=206, media_type=OCTETS, headers=headers)
+    return StreamingResponse(begun(_pieces(stream, stop - start)), status_code=206, media_type=OCTETS, headers=headers)
 
 
 def _bounds(wanted: str, size: int) -> tuple[int, int] | None:
@@ -63,3 +63,14 @@ def _pieces(stream: BinaryIO, left: int) -> Iterator[bytes]:
         while left and (piece := stream.read(PIECE if left < 0 else min(PIECE, left))):
             left -= len(piece) if left > 0 else 0
             yield piece
+
+
+def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces; the first is fetched at once, so that an error becomes a status and not a broken answer."""
+    first = next(pieces, b"")
+
+    def all_of_them() -> Iterator[bytes]:
+        yield first
+        yield from pieces
+
+    return all_of_them()

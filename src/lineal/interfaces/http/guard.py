@@ -71,7 +71,7 @@ class Guard:
     def _refusal(self, method: str, headers: Headers) -> str:
         host = headers.get("host", "")
         name = _host_name(host)
-        if name not in self._hosts and not _is_loopback(name):
+        if name not in self._hosts and not is_loopback(name):
             return f"the host {host!r} is not one this server answers to"
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
@@ -97,7 +97,8 @@ def _host_name(host: str) -> str:
         return ""
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Whether a host name or address is this machine's own."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

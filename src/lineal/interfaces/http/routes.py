@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from lineal.errors import InvalidInput, LinealError, NotFound
 from lineal.interfaces.http import audit, datasets, deployments, lineage, models, runs, storage
 from lineal.interfaces.http.bodies import read_body
 from lineal.interfaces.http.calls import Call
-from lineal.interfaces.http.files import OCTETS, sent_file
+from lineal.interfaces.http.files import OCTETS, begun, sent_file
 from lineal.interfaces.http.openapi import openapi
 from lineal.interfaces.http.table import PREFIX, Endpoint
 from lineal.interfaces.http.telling import telling, wants_lines
@@ -98,23 +98,12 @@ def _refuse_unknown(body: dict[str, Any], endpoint: Endpoint) -> None:
 def _answer(endpoint: Endpoint, call: Call, request: Request) -> Response:
     value = endpoint.handler(call)
     if endpoint.answers == "text/plain":
-        return StreamingResponse(_first_now(value), media_type="text/plain; charset=utf-8")
+        return StreamingResponse(begun(value), media_type="text/plain; charset=utf-8")
     if endpoint.answers == OCTETS:
         return sent_file(value, name=call.need("path").rpartition("/")[2], wanted=request.headers.get("range", ""))
     if endpoint.answers != "application/json":
-        return StreamingResponse(_first_now(value), media_type=endpoint.answers)
+        return StreamingResponse(begun(value), media_type=endpoint.answers)
     return json_response(document(value))
-
-
-def _first_now(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same pieces; the first is fetched at once, so that an error becomes a status and not a broken answer."""
-    first = next(pieces, b"")
-
-    def all_of_them() -> Iterator[bytes]:
-        yield first
-        yield from pieces
-
-    return all_of_them()
 
 
 async def _describe(_request: Request) -> Response:
