@@ -288,6 +288,13 @@ def _is_gone(site: Site, process: Mapping[str, Any], heartbeat_at: int | None, *
     return heartbeat_at is not None and site.clock() - heartbeat_at > patience * 1_000_000
 
 
+def _is_forgotten(site: Site, process: Mapping[str, Any], heartbeat_at: int | None) -> bool:
+    """Whether nothing more can come of a journal that was not closed."""
+    if site.is_served:  # the rest of it may still be on its way, even from this very machine
+        return heartbeat_at is not None and site.clock() - heartbeat_at > FORGET_SECONDS * 1_000_000
+    return _is_gone(site, process, heartbeat_at, patience=FORGET_SECONDS)
+
+
 def _remove_if_complete(site: Site, folder: Path) -> None:
     """Removes the journals of an ended run when everything in them is in the ledger and nobody writes any more.
 
@@ -302,7 +309,7 @@ def _remove_if_complete(site: Site, folder: Path) -> None:
         if path.stem in known.done:
             continue
         part = read_part(path, known.offsets.get(path.stem, 0))
-        if part.end > part.start or not _is_gone(site, part.begin, known.run["heartbeat_at"], patience=FORGET_SECONDS):
+        if part.end > part.start or not _is_forgotten(site, part.begin, known.run["heartbeat_at"]):
             return
     _keep_damaged(site, folder, known)
     shutil.rmtree(folder, ignore_errors=True)

@@ -10,6 +10,7 @@ import itertools
 import os
 import queue
 import resource
+import signal
 import sys
 import threading
 import time
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 _STOPPED = frozenset({130, 143})
 EXIT_SECONDS = 30.0
+HURRIED_SECONDS = 5.0
+"""Files are digested for so long after SIGTERM, and what came of it is sent for `FORWARD_SECONDS` more: clusters kill after 10 to 30 seconds."""
+FORWARD_SECONDS = 3.0
 
 
 def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None = None) -> JournalRecorder:
@@ -56,6 +60,8 @@ def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
     resumed = resumed or ((shared, 1) if shared else None)
     arguments = sys.argv if _is_own_script(site) else ()
     begun = begin_run(site, _described(request), resumed=resumed, tracer="python", program=own_interpreter(), arguments=arguments)
+    if site.forward is not None:
+        _end_on_sigterm()
     noting = _code.note(begun, site.layout.root)
     watcher = lineal_hook.watch(folder=str(begun.folder), run=begun.id, project=site.project_id, root=str(site.layout.root))
     watcher.note_modules()
@@ -73,6 +79,21 @@ def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
         _completion.enqueue(site, begun, noting)
 
     return make_recorder(site, begun, finish=finish)
+
+
+def _end_on_sigterm() -> None:
+    """A node or pod that is taken away is told by SIGTERM: the program then ends as by `sys.exit`, so that its runs end and travel in time.
+
+    A handler of the program's own stays, and a program that has threads only gets none.
+    """
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(number: int, _frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whoever asks twice does not want to wait
+    _completion.hurry()
+    raise SystemExit(128 + number)
 
 
 def _noted(recorder: JournalRecorder, request: RunRequest) -> JournalRecorder:
@@ -154,6 +175,7 @@ class _Completion:
         self._queue: queue.SimpleQueue[tuple[Site, Begun, threading.Thread | None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._deadline = float("inf")
+        self._hurried = False
         self._left: list[tuple[Site, Path]] = []
 
     def enqueue(self, site: Site, begun: Begun, noting: threading.Thread | None) -> None:
@@ -167,10 +189,15 @@ class _Completion:
             self._thread.start()
         self._queue.put((site, begun, noting))
 
+    def hurry(self) -> None:
+        """Does from now on what can be done before the machine goes: what was recorded travels first, files are digested while there is time."""
+        self._hurried = True
+        self._deadline = min(self._deadline, time.monotonic() + HURRIED_SECONDS)
+
     def drain(self) -> None:
         """Waits until everything that was handed over is done, or time is up."""
         if self._thread is not None:
-            self._deadline = time.monotonic() + EXIT_SECONDS
+            self._deadline = min(self._deadline, time.monotonic() + EXIT_SECONDS)
             self._queue.put(None)
             self._thread.join(EXIT_SECONDS)
 
@@ -189,12 +216,15 @@ class _Completion:
                 site, begun, noting = task
                 if noting is not None:
                     noting.join()
+                if self._hurried:
+                    begun.writer.flush()
+                    self._forward(site, begun)
                 if not (self._complete(site, begun) and self._forward(site, begun)):
                     self._left.append((site, begun.folder))
 
     def _forward(self, site: Site, begun: Begun) -> bool:
         try:
-            return site.forward is None or site.forward(begun.id, self._deadline)
+            return site.forward is None or site.forward(begun.id, self._deadline + FORWARD_SECONDS)
         except Exception:  # noqa: BLE001 - what does not travel now does later, and no program fails for it
             return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -239,14 +240,16 @@ class TestJoining:
 
 PROGRAM = """
 import lineal, time, sys
-run = lineal.run("trained").__enter__()
-run.log(loss=0.5, step=1)
-print(run.id, flush=True)
-sys.stdin.readline()
-run.log(loss=0.25, step=2)
-open("made.txt", "w").write("made")
-if "end" in sys.argv:
-    run.__exit__(None, None, None)
+with lineal.run("trained") as run:
+    run.log(loss=0.5, step=1)
+    print(run.id, flush=True)
+    sys.stdin.readline()
+    run.log(loss=0.25, step=2)
+    open("made.txt", "w").write("made")
+    if "wait" in sys.argv:
+        time.sleep(1)  # what is logged is written within half a second
+        print("logged", flush=True)
+        time.sleep(60)
 """
 
 
@@ -258,7 +261,7 @@ class TestPrograms:
         ann, bob = machine("ann", url), machine("bob", url)
         (ann.root / "train.py").write_text(PROGRAM)
         child = subprocess.Popen(
-            [sys.executable, "train.py", "end"], cwd=ann.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own_environment()
+            [sys.executable, "train.py"], cwd=ann.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own_environment()
         )
         assert child.stdin is not None
         assert child.stdout is not None
@@ -271,20 +274,31 @@ class TestPrograms:
         assert [use.path for use in found.inputs] == []
         assert not list((ann.root / ".lineal" / "journals").iterdir())
 
-    def test_what_a_killed_program_left_is_sent_by_the_next_command(self, open_server: RunningServer, machine: Callable[..., Machine]) -> None:
-        url = project(open_server, "killed")
+    @pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, "crashed"), (signal.SIGTERM, "stopped")])
+    def test_what_a_program_recorded_before_it_was_ended_gets_there(
+        self, number: signal.Signals, status: str, open_server: RunningServer, machine: Callable[..., Machine]
+    ) -> None:
+        url = project(open_server, status)
         ann, bob = machine("ann", url), machine("bob", url)
         (ann.root / "train.py").write_text(PROGRAM)
         child = subprocess.Popen(
-            [sys.executable, "train.py"], cwd=ann.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own_environment()
+            [sys.executable, "train.py", "wait"], cwd=ann.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own_environment()
         )
+        assert child.stdin is not None
         assert child.stdout is not None
         run = child.stdout.readline().strip()
         assert awaited(lambda: bool(bob.workspace.runs.get(run)))
-        child.kill()
-        child.communicate()
-        ann.workspace.runs.ingest()
-        assert bob.workspace.runs.get(run).code.files
+        child.stdin.write("\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        child.send_signal(number)
+        child.communicate(timeout=10)
+        if number is signal.SIGKILL:
+            assert awaited(lambda: bob.workspace.runs.get(run).status == status)
+            ann.workspace.runs.ingest()
+        found = bob.workspace.runs.get(run)
+        assert (found.status, found.metrics["loss"].last, bool(found.code.files)) == (status, 0.25, True)
+        assert not [text for text in found.warnings if "damaged" in text]
 
 
 def own_environment() -> dict[str, str]:
