@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from lineal.interfaces.mlflow.answers import MISSING, Refusal
@@ -87,6 +88,8 @@ def no_run(identifier: str) -> Refusal:
 
 def whole(value: Any, name: str) -> int:
     """A whole number of 64 bits, which JSON may have as a text."""
+    if type(value) is int and -_BOUND <= value < _BOUND:
+        return value
     try:
         found = int(value) if not isinstance(value, float) or value.is_integer() else None
     except (TypeError, ValueError, OverflowError):
@@ -98,6 +101,8 @@ def whole(value: Any, name: str) -> int:
 
 def real(value: Any, name: str) -> float:
     """A number, which protobuf's JSON has as a text where it is not finite."""
+    if type(value) is float:
+        return value
     if isinstance(value, bool) or value is None:
         raise Refusal(f"Got invalid value {value} for metric '{name}'. Please specify value as a valid double (64-bit floating point)")
     try:
@@ -113,6 +118,12 @@ def key_of(item: Mapping[str, Any], what: str) -> str:
     key = item.get("key")
     if not isinstance(key, str) or not key:
         raise missing("key")
+    return _clean(key, what)
+
+
+@lru_cache(maxsize=4096)
+def _clean(key: str, what: str) -> str:
+    """The same few keys come again and again."""
     if len(key) > LONGEST_KEY:
         raise Refusal(f"{what} exceeds the maximum length of {LONGEST_KEY} characters: {key[:50]!r}…")
     unclean = key.startswith(("/", "../")) or key in {".", ".."} or "//" in key or any(part in {".", ".."} for part in key.split("/"))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from lineal.errors import NotFound
 from lineal.interfaces.mlflow.answers import BAD_VALUE, Refusal, number
@@ -212,12 +215,22 @@ def metric_history(call: Call) -> Any:
         series = call.workspace.runs.series(f"run:{run.id}", key, points=None)
     except NotFound:
         return {"metrics": []}
-    points = [point for one in series for point in zip(one.steps, one.values, one.times, strict=True)]
-    shown = points[offset : offset + most] if most else points
-    found: dict[str, Any] = {"metrics": [{"key": key, "value": number(value), "timestamp": at // 1000, "step": step} for step, value, at in shown]}
-    if most and offset + most < len(points):
-        found["next_page_token"] = base64.b64encode(json.dumps({"offset": offset + most}).encode()).decode()
+    end = offset + most if most else None
+    steps, values, times = ([item for one in series for item in getattr(one, name)] for name in ("steps", "values", "times"))
+    found: dict[str, Any] = {"metrics": _history(key, values[offset:end], times[offset:end], steps[offset:end])}
+    if end is not None and end < len(steps):
+        found["next_page_token"] = base64.b64encode(json.dumps({"offset": end}).encode()).decode()
     return found
+
+
+def _history(key: str, values: Sequence[float], times: Sequence[int], steps: Sequence[int]) -> Any:
+    """The points as JSON: a million of them as objects of Python's own would take seconds."""
+    encode = msgspec.json.encode
+    finite = values if all(map(math.isfinite, values)) else [number(value) for value in values]
+    columns = [encode(column)[1:-1].split(b",") for column in (finite, [at // 1000 for at in times], steps)]
+    head = b'{"key":' + encode(key) + b',"value":'
+    pieces = [head + value + b',"timestamp":' + at + b',"step":' + step + b"}" for value, at, step in zip(*columns, strict=True)]
+    return msgspec.Raw(b"[" + b",".join(pieces) + b"]") if values else []
 
 
 def metric_history_interval(call: Call) -> Any:
