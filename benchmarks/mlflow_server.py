@@ -164,7 +164,7 @@ def _history(server: Server, page: int) -> float:
             points = [{"key": "long", "value": 0.5, "timestamp": start + place, "step": start + place} for place in range(BATCH)]
             server.post(client, "/runs/log-batch", run_id=run, metrics=points)
         words = {"run_id": run, "metric_key": "long", "max_results": page}
-        return _took(lambda: _whole_history(server, client, words))
+        return min(_took(lambda: _whole_history(server, client, words)) for _time in range(3))
 
 
 def _whole_history(server: Server, client: httpx.Client, words: dict[str, Any]) -> None:
@@ -187,6 +187,7 @@ def _disk(pair: tuple[Server, Server]) -> Row:
     sizes = []
     for server in pair:
         with httpx.Client(timeout=600) as client:
+            _settle(server)
             before = _size(server)
             run = server.post(client, "/runs/create", experiment_id="0", start_time=1)["run"]["info"]["run_id"]
             for start in range(0, HISTORY, BATCH):
@@ -198,8 +199,16 @@ def _disk(pair: tuple[Server, Server]) -> Row:
             server.post(client, "/runs/update", run_id=run, status="FINISHED", end_time=1_700_000_000_000)
             client.get(f"{server.url}{API}/runs/get", params={"run_id": run})
             time.sleep(3)
+            _settle(server)
             sizes.append((_size(server) - before) / HISTORY)
     return _row("disk per point", "B", sizes, "≤ 12", most=12)
+
+
+def _settle(server: Server) -> None:
+    """What SQLite's log has goes into the database itself."""
+    for path in server.folder.glob("*.db"):
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _size(server: Server) -> int:

@@ -21,6 +21,7 @@ from lineal.errors import InvalidInput, Unavailable
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from lineal.interfaces.http.operations import Requests
     from lineal.workspace.hosting import Hosting
 
 HOST, PORT = "127.0.0.1", 8500
@@ -30,13 +31,21 @@ STOP_SECONDS = 10.0
 _log = logging.getLogger("lineal.server")
 
 
-def application(hosting: Hosting, *, hosts: tuple[str, ...] = (), local: str | None = None, proxies: tuple[str, ...] = ()) -> ASGIApp:
+def application(
+    hosting: Hosting,
+    *,
+    hosts: tuple[str, ...] = (),
+    local: str | None = None,
+    proxies: tuple[str, ...] = (),
+    requests: Requests | None = None,
+) -> ASGIApp:
     """The ASGI application of a server.
 
     Args:
         hosts: names to answer to besides loopback's.
         local: who everybody is where nobody must prove anything; None where they must.
         proxies: addresses, besides this machine's, whose word on who asks is taken.
+        requests: where they are counted.
     """
     from starlette.applications import Starlette
 
@@ -50,7 +59,7 @@ def application(hosting: Hosting, *, hosts: tuple[str, ...] = (), local: str | N
     from lineal.interfaces.web.entrance import outer_routes
     from lineal.interfaces.web.routes import routes as page_routes
 
-    requests = Requests()
+    requests = requests or Requests()
     inner = Starlette(routes=[*api_routes(), *mlflow_routes(), *page_routes()])
     outer = Starlette(routes=[*operation_routes(requests), *signing_in_routes(), *api_routes(SERVER_ENDPOINTS), *outer_routes()])
     entrance = Entrance(server=hosting, project_app=inner, server_app=outer, local=local, proxies=frozenset(proxies))
@@ -74,15 +83,16 @@ def server(
     `lineal user add`, or on the page People. It stops with Ctrl-C or SIGTERM, when the requests at work are done.
     """
     from lineal.bootstrap.hosting import open_hosting
+    from lineal.interfaces.http.operations import Requests
 
     hosting, settings = open_hosting(folder, database=database, store=store)
     address, chosen = host or settings["server.host"], settings["server.port"] if port is None else port
     try:
         _refuse_open_doors(address, no_auth=no_auth)
         _listen_to_requests(wanted=log_requests)
-        local = hosting.actor if no_auth else None
-        app = application(hosting, hosts=settings["server.hosts"], local=local, proxies=settings["server.proxies"])
-        _run(hosting, app, address, _free(address, chosen), seconds=settings["ui.ingest_seconds"], no_auth=no_auth)
+        local, requests = hosting.actor if no_auth else None, Requests()
+        app = application(hosting, hosts=settings["server.hosts"], local=local, proxies=settings["server.proxies"], requests=requests)
+        _run(hosting, app, address, _free(address, chosen), requests=requests, seconds=settings["ui.ingest_seconds"], no_auth=no_auth)
     finally:
         hosting.close()
     click.echo("stopped", err=True)
@@ -91,9 +101,11 @@ def server(
     os._exit(0)  # granian's threads outlive its loop, and abort the process if the interpreter is taken down under them
 
 
-def _run(hosting: Hosting, app: ASGIApp, address: str, port: int, *, seconds: float, no_auth: bool) -> None:
+def _run(hosting: Hosting, app: ASGIApp, address: str, port: int, *, requests: Requests, seconds: float, no_auth: bool) -> None:
     stopping = threading.Event()
-    news = threading.Thread(target=_bring_news, args=(hosting.ingest, seconds, stopping), name="lineal-news", daemon=True)
+    news = threading.Thread(
+        target=_bring_news, args=(lambda: hosting.ingest(busy=lambda: requests.recent), seconds, stopping), name="lineal-news", daemon=True
+    )
     news.start()
     try:
         asyncio.run(_serve(app, address, port, lambda: _greet(hosting, address, port, no_auth=no_auth)))

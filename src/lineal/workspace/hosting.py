@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from lineal.ledger.schema import meta
 from lineal.records.hosting import DEFAULT_PROJECT, NAME, HostedProject
 from lineal.store.durable import replacing
 from lineal.workspace.acting import acting
+from lineal.workspace.ingest import ingest_some
 from lineal.workspace.local import LocalWorkspace
 from lineal.workspace.people import LocalPeople
 from lineal.workspace.project import create_project
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 IDENTITY = "server.json"
+_AT_ONCE = 8
+_PAUSE_SECONDS = 0.1
 
 
 class Hosting:
@@ -117,6 +121,9 @@ class Hosting:
 
     def workspace(self, name: str) -> Workspace:
         """The workspace of a project; opened once and kept."""
+        return self._local(name)
+
+    def _local(self, name: str) -> LocalWorkspace:
         found = self._open.get(name)
         if found is not None:
             return found
@@ -126,11 +133,20 @@ class Hosting:
                 self._open[name] = LocalWorkspace(self._site(project))
             return self._open[name]
 
-    def ingest(self) -> int:
-        """Brings what runs wrote into the ledger, in every project where something waits; says how many runs changed."""
+    def ingest(self, *, busy: Callable[[], bool] = lambda: False) -> int:
+        """Brings what runs wrote into the ledger, in every project where something waits; says how many runs changed.
+
+        Args:
+            busy: whether requests are being answered: they go first, and whoever reads a run brings it in by themselves.
+        """
         changed = 0
-        for project in self._waiting():
-            changed += self.workspace(project).runs.ingest()
+        for name in self._waiting():
+            site = self._local(name).site
+            waiting = sorted(os.listdir(site.layout.journals))
+            for start in range(0, len(waiting), _AT_ONCE):
+                changed += ingest_some(site, waiting[start : start + _AT_ONCE])
+                if busy():
+                    time.sleep(_PAUSE_SECONDS)
         return changed
 
     def problems(self) -> dict[str, str]:
@@ -188,8 +204,7 @@ class Hosting:
             connection.execute(select(meta.c.value).limit(1)).all()
 
     def _check_store(self) -> None:
-        workspace = self.workspace(self.projects()[0].name)
-        workspace.site.store.refs("datasets/")  # type: ignore[attr-defined]
+        self._local(self.projects()[0].name).site.store.refs("datasets/")
 
     def _tell(self, connection: Any, action: str, name: str) -> None:
         record_event(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the histogram of how long requests take, in seconds."""
+_RECENT_SECONDS = 0.02
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _log = logging.getLogger("lineal.requests")
 
@@ -37,9 +38,16 @@ class Requests:
         self._counts: dict[tuple[str, str, int], int] = {}
         self._seconds: dict[str, list[float]] = {}
         self.open = 0
+        self._last = 0.0
+
+    @property
+    def recent(self) -> bool:
+        """Whether one is being answered, or was a moment ago."""
+        return self.open > 0 or time.monotonic() - self._last < _RECENT_SECONDS
 
     def note(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts one."""
+        self._last = time.monotonic()
         with self._lock:
             key = (method, route, status)
             self._counts[key] = self._counts.get(key, 0) + 1
