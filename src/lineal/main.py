@@ -31,6 +31,8 @@ COMMANDS: dict[str, Entry] = {
     "sync": Entry(section=DAILY, source=f"{_CLI}.sending:sync", help="Send what was recorded here to the server, and say what is left."),
     "clone": Entry(section=DAILY, source=f"{_CLI}.remotes:clone", help="Make a copy of a project whose datasets are in a store elsewhere."),
     "server": Entry(section=DAILY, source="lineal.server:server", help="Serve projects to a team: pages, API, people."),
+    "backup": Entry(section=DAILY, source=f"{_CLI}.backups:backup", help="Write everything that a server holds into one file."),
+    "restore": Entry(section=DAILY, source=f"{_CLI}.backups:restore", help="Put a server's backup into an empty folder."),
     "login": Entry(section=DAILY, source=f"{_CLI}.people:login", help="Keep a token for a server."),
     "logout": Entry(section=DAILY, source=f"{_CLI}.people:logout", help="Forget the token for a server."),
     "whoami": Entry(section=DAILY, source=f"{_CLI}.people:whoami", help="Say who a server takes you for."),

@@ -12,7 +12,9 @@ from lineal.bootstrap.compose import actor_of, refuse_network
 from lineal.bootstrap.settings import load_settings
 from lineal.errors import InvalidInput, NotFound
 from lineal.ledger.database import Ledger
+from lineal.workspace.backup import BackedUp, back_up, restore
 from lineal.workspace.hosting import IDENTITY, Hosting, ledger_url, read_identity
+from lineal.workspace.interface import Progress
 from lineal.workspace.people import LocalPeople
 from lineal.workspace.site import system_clock
 
@@ -51,6 +53,30 @@ def people_of(folder: Path) -> Iterator[LocalPeople]:
         yield LocalPeople(ledger, server=read_identity(place), user=actor_of(settings), clock=system_clock, entropy=os.urandom)
     finally:
         ledger.close()
+
+
+def back_up_server(folder: Path | None, target: Path, *, progress: Progress) -> BackedUp:
+    """Backs a server's data folder up, whether the server runs or not; raises as `lineal.workspace.backup.back_up` does."""
+    place = (folder or data_folder(load_settings(None))).absolute()
+    if not (place / IDENTITY).exists():
+        raise NotFound(f"{place} is no server's data folder", kind="no-server", hint="Name the folder that lineal server has: --data DIR.")
+    settings = load_settings(place)
+    ledger = Ledger.open(_database(settings["server.database"]) or ledger_url(place))
+    try:
+        return back_up(place, ledger, target.absolute(), store=settings["server.store"], progress=progress)
+    finally:
+        ledger.close()
+
+
+def restore_server(source: Path, folder: Path, *, database: str | None, progress: Progress) -> BackedUp:
+    """Restores a backup into an empty data folder; raises as `lineal.workspace.backup.restore` does."""
+    place = folder.absolute()
+
+    def open_ledger() -> Ledger:
+        place.mkdir(parents=True, exist_ok=True)
+        return Ledger.open(_database(database or "") or ledger_url(place))
+
+    return restore(source, place, open_ledger, progress=progress)
 
 
 def data_folder(settings: dict[str, Any]) -> Path:
