@@ -15,15 +15,18 @@ from tests.lineal_server import RunningServer, admin_token
 
 from lineal.errors import InvalidInput, Unavailable
 from lineal.interfaces.http.attempts import MOST, Attempts
+from lineal.interfaces.http.entrance import OPEN
+from lineal.interfaces.http.operations import Requests
 from lineal.interfaces.http.people import SERVER_ENDPOINTS
 from lineal.interfaces.http.routes import ENDPOINTS
 from lineal.interfaces.http.table import PREFIX
+from lineal.interfaces.mlflow.artifacts import PREFIX as ARTIFACTS
 from lineal.interfaces.mlflow.routes import ENTRIES
 from lineal.interfaces.web.entrance import OUTER_PAGES
 from lineal.interfaces.web.routes import PAGES, PARTS
 from lineal.records.access import Role
 from lineal.records.hosting import SERVICE
-from lineal.server import _free, _refuse_open_doors, application
+from lineal.server import _free, _refuse_open_doors, application, project_routes, server_routes
 from lineal.workspace.hosting import Hosting
 
 HOST = "http://localhost:8500"
@@ -51,10 +54,14 @@ class House:
         revoked = people.create_token("ann", seconds=None)
         people.revoke(revoked.token.id)
         self.secrets["revoked"] = revoked.secret
+        self.secrets["expired"] = people.create_token("ann", seconds=0).secret
         self.secrets["nobody"] = ""
+        self.cookies = {"signed in to read": people.begin_session("reader"), "signed in to record": people.begin_session("contributor")}
 
     def ask(self, method: str, path: str, *, by: str = "", client: str = "127.0.0.1", **options: Any) -> httpx.Response:
-        headers = {"authorization": f"Bearer {self.secrets[by]}"} if by and self.secrets[by] else {}
+        headers = {"authorization": f"Bearer {self.secrets[by]}"} if self.secrets.get(by) else {}
+        if by in self.cookies:
+            headers = {"cookie": f"lineal_session={self.cookies[by]}"}
 
         async def go() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, client=(client, 1))
@@ -74,23 +81,38 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 IN_DEFAULT = {
     "nobody": None,
     "revoked": None,
+    "expired": None,
     "admin of another project": None,
     "reading service": Role.READER,
     "capped admin": Role.READER,
+    "signed in to read": Role.READER,
+    "signed in to record": Role.CONTRIBUTOR,
     **{role.value: role for role in Role},
     "admin of the server": Role.ADMIN,
 }
 """Who has which role in the project `default`."""
 BOUNDED = {"reading service", "capped admin"}
 """Whose tokens make no others."""
-IN_SERVER = dict.fromkeys(IN_DEFAULT, Role.READER) | {"nobody": None, "revoked": None, "admin of the server": Role.ADMIN}
+IN_SERVER = dict.fromkeys(IN_DEFAULT, Role.READER) | {"nobody": None, "revoked": None, "expired": None, "admin of the server": Role.ADMIN}
 ROUTES = [
     *((endpoint.method, f"/projects/default{PREFIX}{endpoint.path}", endpoint.role, IN_DEFAULT) for endpoint in ENDPOINTS),
     *(("GET", f"/projects/default{path}", role, IN_DEFAULT) for path, _view, role in (*PAGES, *PARTS)),
     *((endpoint.method, PREFIX + endpoint.path, endpoint.role, IN_SERVER) for endpoint in SERVER_ENDPOINTS if endpoint.path != "/server/sign-out"),
     *(("GET", path, role, IN_SERVER) for path, _view, role in OUTER_PAGES),
     *((entry.method, f"/projects/default/api/2.0/mlflow{entry.path}", entry.role, IN_DEFAULT) for entry in ENTRIES),
+    *(("GET", f"/projects/default{path}", Role.READER, IN_DEFAULT) for path in (ARTIFACTS, f"{ARTIFACTS}/{{path}}", "/get-artifact")),
+    ("PUT", f"/projects/default{ARTIFACTS}/{{path}}", Role.CONTRIBUTOR, IN_DEFAULT),
 ]
+UNRULED = {
+    "/api/v1/openapi.json": "tells what there is, and nothing that is in it",
+    "/api/v1/server/sign-in": "who signs in has no role yet",
+    "/api/v1/server/sign-out": "ends the sessions of whoever asks; a test of its own signs out",
+    "/api/2.0/mlflow-artifacts/artifacts/{path:path}": "DELETE is refused to everybody; GET and PUT are in the table",
+    "/api/3.0/mlflow/server-info": "tells what kind of server it is",
+    "/favicon.ico": "an icon",
+    "/": "of a project: leads to its runs",
+}
+"""Routes without a role, and why."""
 
 
 @pytest.mark.parametrize("who", IN_DEFAULT)
@@ -109,6 +131,27 @@ def test_every_route_lets_in_whom_its_role_says_and_nobody_else(who: str, house:
         if not expected:
             wrong.append((method, path, answer.status_code, answer.text[:200]))
     assert wrong == []
+
+
+def test_every_route_that_there_is_has_a_rule_or_a_reason() -> None:
+    ruled = {re.sub(r"^/projects/default", "", path) for _method, path, _role, _roles in ROUTES}
+    without = []
+    for route in (*project_routes(), *server_routes(Requests())):
+        path = str(getattr(route, "path", "")).replace("/ajax-api/", "/api/")
+        known = ruled | {form for path in ruled for form in (f"{path}.json", f"{path}/")} | set(UNRULED) | OPEN
+        if path.partition(":path}")[0] + "}" not in known and path not in known and "{rest:path}" not in path and not path.startswith("/static/"):
+            without.append(path)
+    assert without == []
+
+
+def test_what_has_no_rule_is_still_for_those_only_who_may_see_the_project(house: House) -> None:
+    for route in project_routes():
+        path = re.sub(r"\{[^}]*\}", "none", str(getattr(route, "path", "")))
+        for method in getattr(route, "methods", None) or ("GET",):
+            options: dict[str, Any] = {"json": {}} if method not in {"GET", "HEAD"} else {}
+            assert house.ask(method, f"/projects/default{path}", **options).status_code == 401, (method, path)
+            stranger = house.ask(method, f"/projects/default{path}", by="admin of another project", **options)
+            assert stranger.status_code == 404, (method, path)
 
 
 def test_what_anybody_may_ask(house: House) -> None:

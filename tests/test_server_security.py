@@ -360,3 +360,70 @@ def test_names_of_runs_survive_as_they_were(house: House) -> None:
     site = house.hosting.workspace("default").site  # type: ignore[attr-defined]
     with site.ledger.read() as connection:
         assert load_run(connection, site.project_id, RUN, site.store).name == NASTY
+
+
+MLFLOW = "/projects/default/api/2.0/mlflow"
+ARTIFACTS = "/projects/default/api/2.0/mlflow-artifacts/artifacts"
+
+
+@pytest.fixture(scope="module")
+def requested(house: House) -> str:
+    """A run of MLflow's client."""
+    made = house.ask("POST", f"{MLFLOW}/runs/create", by="contributor", json={"experiment_id": "0", "run_name": NASTY})
+    return str(made.json()["run"]["info"]["run_id"])
+
+
+@pytest.mark.parametrize("source", ["file:///etc", "/etc", "http://169.254.169.254/latest", "s3://bucket/model", "mlflow-artifacts:/0/../../etc", "../etc", ""])
+def test_a_model_is_made_of_what_is_in_its_project_only(source: str, house: House) -> None:
+    house.ask("POST", f"{MLFLOW}/registered-models/create", by="contributor", json={"name": "delay"})
+    answer = house.ask("POST", f"{MLFLOW}/model-versions/create", by="contributor", json={"name": "delay", "source": source})
+    assert answer.status_code in {400, 404}, answer.text
+
+
+@pytest.mark.parametrize("path", [path for path in OUTSIDE if path != "a" * 5000])
+def test_no_artifacts_path_leads_out_of_its_run(path: str, house: House, requested: str) -> None:
+    inner = quote(f"/{path}", safe="/")
+    answers = [
+        house.ask("PUT", f"{ARTIFACTS}/0/{requested}/artifacts{inner}", by="contributor", content=b"x"),
+        house.ask("GET", f"{ARTIFACTS}/0/{requested}/artifacts{inner}", by="reader"),
+        house.ask("GET", f"{ARTIFACTS}?path={quote(path, safe='')}", by="reader"),
+        house.ask("GET", f"/projects/default/get-artifact?run_id={requested}&path={quote(path, safe='')}", by="reader"),
+        house.ask("GET", f"{MLFLOW}/artifacts/list?run_id={requested}&path={quote(path, safe='')}", by="reader"),
+    ]
+    outside = path not in {"/etc/passwd", "packs/aa/../../../../etc/passwd"}  # a slash too many is one; what a client folds is asked for as that
+    assert not any("root:" in answer.text for answer in answers)
+    assert not any(answer.is_server_error for answer in answers)
+    assert not outside or answers[3].status_code in {400, 404}
+
+
+@pytest.mark.parametrize("name", ["page.html", "drawing.svg", 'a";filename=b.html', "line\r\nset-cookie: a=b.html", "ünï.html"])
+def test_an_artifact_is_downloaded_and_never_shown_as_a_page(name: str, house: House, requested: str) -> None:
+    address = f"{ARTIFACTS}/0/{requested}/artifacts/{quote(name, safe='')}"
+    sent = house.ask("PUT", address, by="contributor", content=b"<script>alert(1)</script>")
+    assert not sent.is_server_error
+    answer = house.ask("GET", address, by="reader")
+    assert not answer.is_server_error
+    if answer.status_code == 200:
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "\n" not in answer.headers["content-disposition"]
+        assert "set-cookie" not in answer.headers
+
+
+def test_another_sites_page_records_nothing(house: House) -> None:
+    held = {"cookie": f"lineal_session={house.cookies['signed in to record']}"}
+    path = f"{MLFLOW}/experiments/create"
+    body = b'{"name": "foreign"}'
+    for headers in (
+        {"content-type": "text/plain"},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "application/json", "origin": "https://evil.example"},
+        {"content-type": "application/json", "origin": "null"},
+        {"content-type": "application/json", "sec-fetch-site": "cross-site"},
+        {"content-type": "application/json", "sec-fetch-site": "same-site"},
+    ):
+        assert house.ask("POST", path, headers={**held, **headers}, content=body).is_client_error
+    query = house.ask("POST", f"{path}?name=foreign", headers={**held, "sec-fetch-site": "cross-site"})
+    assert query.is_client_error
+    assert house.ask("GET", f"{MLFLOW}/experiments/get-by-name?experiment_name=foreign", by="reader").status_code == 404

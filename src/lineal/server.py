@@ -19,6 +19,7 @@ import click
 from lineal.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
 
     from lineal.interfaces.http.operations import Requests
@@ -51,19 +52,32 @@ def application(
 
     from lineal.interfaces.http.entrance import Entrance
     from lineal.interfaces.http.guard import Guard
-    from lineal.interfaces.http.operations import Requests, Watch, operation_routes
+    from lineal.interfaces.http.operations import Requests, Watch
+
+    requests = requests or Requests()
+    inner, outer = Starlette(routes=project_routes()), Starlette(routes=server_routes(requests))
+    entrance = Entrance(server=hosting, project_app=inner, server_app=outer, local=local, proxies=frozenset(proxies))
+    return Watch(Guard(entrance, hosts=frozenset(name.lower() for name in hosts)), requests=requests)
+
+
+def project_routes() -> list[BaseRoute]:
+    """What there is in every project."""
+    from lineal.interfaces.http.routes import routes as api_routes
+    from lineal.interfaces.mlflow.routes import mlflow_routes
+    from lineal.interfaces.web.routes import routes as page_routes
+
+    return [*api_routes(), *mlflow_routes(), *page_routes()]
+
+
+def server_routes(requests: Requests) -> list[BaseRoute]:
+    """What is the server's own."""
+    from lineal.interfaces.http.operations import operation_routes
     from lineal.interfaces.http.people import SERVER_ENDPOINTS
     from lineal.interfaces.http.routes import routes as api_routes
     from lineal.interfaces.http.signing_in import signing_in_routes
-    from lineal.interfaces.mlflow.routes import mlflow_routes
     from lineal.interfaces.web.entrance import outer_routes
-    from lineal.interfaces.web.routes import routes as page_routes
 
-    requests = requests or Requests()
-    inner = Starlette(routes=[*api_routes(), *mlflow_routes(), *page_routes()])
-    outer = Starlette(routes=[*operation_routes(requests), *signing_in_routes(), *api_routes(SERVER_ENDPOINTS), *outer_routes()])
-    entrance = Entrance(server=hosting, project_app=inner, server_app=outer, local=local, proxies=frozenset(proxies))
-    return Watch(Guard(entrance, hosts=frozenset(name.lower() for name in hosts)), requests=requests)
+    return [*operation_routes(requests), *signing_in_routes(), *api_routes(SERVER_ENDPOINTS), *outer_routes()]
 
 
 @click.command()
