@@ -103,6 +103,8 @@ ROUTES = [
     *(("GET", f"/projects/default{path}", Role.READER, IN_DEFAULT) for path in (ARTIFACTS, f"{ARTIFACTS}/{{path}}", "/get-artifact")),
     ("PUT", f"/projects/default{ARTIFACTS}/{{path}}", Role.CONTRIBUTOR, IN_DEFAULT),
 ]
+BODIES = {f"/projects/default{PREFIX}/store/value": {"new": "eA=="}}
+"""Where an empty body asks for more than the route's least role."""
 UNRULED = {
     "/api/v1/openapi.json": "tells what there is, and nothing that is in it",
     "/api/v1/server/sign-in": "who signs in has no role yet",
@@ -120,7 +122,7 @@ def test_every_route_lets_in_whom_its_role_says_and_nobody_else(who: str, house:
     wrong = []
     for number, (method, path, needed, roles) in enumerate(ROUTES):
         has = roles[who]
-        options: dict[str, Any] = {"json": {}} if method not in {"GET", "DELETE"} else {}
+        options: dict[str, Any] = {"json": BODIES.get(path, {})} if method not in {"GET", "DELETE"} else {}
         answer = house.ask(method, re.sub(r"\{\w+\}", "none", path), by=who, client=f"10.0.{number // 250}.{number % 250}", **options)
         if has is None:
             expected = answer.status_code == (404 if who == "admin of another project" else 401)

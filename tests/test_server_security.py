@@ -28,6 +28,8 @@ from lineal.interfaces.http.bodies import MOST_JSON
 from lineal.ledger.runs import load_run
 from lineal.records import journal
 from lineal.records.location import ABSOLUTE
+from lineal.store.backends import open_backend
+from lineal.store.index import shards_named
 from lineal.store.repository import Repository
 from lineal.workspace import projection
 from lineal.workspace.hosting import Hosting
@@ -138,6 +140,26 @@ def test_a_server_reads_no_folder_of_its_own_for_anybody(house: House, laptop: L
     report = house.ask("GET", f"{API}/verify?ref=secret@1", by="contributor").json()["reports"][0]
     assert "not asked" in report["label"]
     assert not house.ask("GET", "/projects/default/data/secret", by="contributor").is_server_error
+
+
+def test_nobody_takes_a_store_apart_by_its_small_values(house: House) -> None:
+    def swap(who: str, path: str, new: bytes | None, expected: bytes | None) -> httpx.Response:
+        words = {"new": new and base64.b64encode(new).decode(), "expected": expected and base64.b64encode(expected).decode()}
+        return house.ask("POST", f"{API}/store/value", by=who, json={"path": path, **words})
+
+    site = house.hosting.workspace("default").site  # type: ignore[attr-defined]
+    backend = open_backend(site.store_address)
+    head, form = backend.fetch("index/head"), backend.fetch("format")
+    ref = f"refs/{site.project_id}/datasets/table"
+    assert swap("contributor", "index/head", b"nonsense", head).json()["kind"] == "bad-file"
+    assert swap("maintainer", "index/head", None, head).json()["kind"] == "store-denied"
+    assert swap("contributor", "format", b"nonsense", form).json()["kind"] == "store-denied"
+    assert swap("contributor", ref, None, backend.fetch(ref)).json()["kind"] == "forbidden"
+    assert swap("contributor", f"refs/{'0' * 32}/datasets/table", b"x", None).json()["kind"] == "store-denied"
+    assert (backend.fetch("index/head"), backend.fetch("format")) == (head, form)
+    for key in sorted(shards_named(head)):
+        assert house.ask("POST", f"{API}/store/delete", by="maintainer", json={"paths": [key]}).json()["kind"] == "store-denied"
+    assert house.ask("GET", f"{API}/datasets/table@1/file?path=data.csv", by="reader").status_code == 200
 
 
 class _Listener:
@@ -373,7 +395,9 @@ def requested(house: House) -> str:
     return str(made.json()["run"]["info"]["run_id"])
 
 
-@pytest.mark.parametrize("source", ["file:///etc", "/etc", "http://169.254.169.254/latest", "s3://bucket/model", "mlflow-artifacts:/0/../../etc", "../etc", ""])
+@pytest.mark.parametrize(
+    "source", ["file:///etc", "/etc", "http://169.254.169.254/latest", "s3://bucket/model", "mlflow-artifacts:/0/../../etc", "../etc", ""]
+)
 def test_a_model_is_made_of_what_is_in_its_project_only(source: str, house: House) -> None:
     house.ask("POST", f"{MLFLOW}/registered-models/create", by="contributor", json={"name": "delay"})
     answer = house.ask("POST", f"{MLFLOW}/model-versions/create", by="contributor", json={"name": "delay", "source": source})

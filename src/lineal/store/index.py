@@ -404,6 +404,11 @@ def _without_repeats(entries: Iterable[Entry]) -> Iterator[Entry]:
             yield entry
 
 
+def shards_named(raw: bytes | None) -> frozenset[str]:
+    """The keys of the shards that a head of the index names. Raises Integrity kind ``damaged-index``."""
+    return frozenset(shard_key(shard.name) for segment in _decode(raw).segments for shard in segment.shards)
+
+
 def _decode(raw: bytes | None) -> IndexHead:
     if raw is None:
         return IndexHead()

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from blake3 import blake3
 
-from lineal.errors import Integrity, InvalidInput, PermissionDenied
+from lineal.errors import Integrity, InvalidInput, LinealError, PermissionDenied
 from lineal.store import keeping
 from lineal.store.backends import open_backend
 from lineal.store.backends.interface import Backend
+from lineal.store.format import FORMAT_KEY
+from lineal.store.index import HEAD_KEY, shards_named
 from lineal.store.packs import is_sound
 from lineal.workspace import projection
 from lineal.workspace.site import Site
@@ -68,9 +70,13 @@ class Shelf:
         return [key for key in self._backend.list(prefix) if self._is_open(key)]
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Takes shards of the index away that were merged into others; nothing else is deleted from afar."""
+        """Takes shards of the index away that were merged into others; nothing else is deleted from afar.
+
+        Raises PermissionDenied kind ``store-denied``, for one that the index still needs.
+        """
+        needed = shards_named(self._backend.fetch(HEAD_KEY)) if keys else frozenset()
         for key in keys:
-            if not _SHARD.match(key):
+            if not _SHARD.match(key) or key in needed:
                 raise _denied(key)
         if keys:
             self._backend.delete(*keys)
@@ -82,8 +88,10 @@ class Shelf:
 
     def swap(self, key: str, new: bytes | None, *, expected: bytes | None) -> bool:
         """Replaces a value if it is the expected one; versions that come to a dataset so are known in the ledger at once."""
-        if not self._values.match(key) or (new is None and not key.startswith("refs/")):
+        if not self._values.match(key) or (new is None and not key.startswith("refs/")) or (key == FORMAT_KEY and expected is not None):
             raise _denied(key)
+        if key == HEAD_KEY:
+            _check_head(key, new)
         if new is not None and len(new) > _MOST_VALUE:
             raise InvalidInput(f"{key} would be larger than {_MOST_VALUE >> 20} MiB", kind="bad-file")
         done = self._backend.swap(key, new, expected=expected)
@@ -137,6 +145,14 @@ class OpenShelf:
     def swap(self, key: str, new: bytes | None, *, expected: bytes | None) -> bool:
         """Replaces a value if it is the expected one."""
         return self._backend.swap(key, new, expected=expected)
+
+
+def _check_head(key: str, new: bytes | None) -> None:
+    """What no reader could read would take all of the store's versions away until somebody mends it."""
+    try:
+        shards_named(new)
+    except LinealError as error:
+        raise InvalidInput(f"{key} would be damaged: {error.message}", kind="bad-file", hint="Send it again.") from error
 
 
 def _denied(key: str) -> PermissionDenied:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 from lineal.errors import InvalidInput, NotFound
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.table import NUMBER, TEXT, Endpoint, parameter, required
+from lineal.interfaces.scope import require_role
 from lineal.records.access import Role
 from lineal.workspace.interface import Intake, ServedWorkspace, Shelf
 
@@ -60,8 +61,11 @@ def create_store_file(call: Call) -> Any:
 
 
 def swap_store_value(call: Call) -> Any:
-    """Replaces a small value of the store if it is the expected one."""
-    done = _shelf(call).swap(call.field("path"), _value(call, "new"), expected=_value(call, "expected"))
+    """Replaces a small value of the store if it is the expected one; to take a line of versions away is a maintainer's."""
+    new = _value(call, "new")
+    if new is None:
+        require_role(call.principal, Role.MAINTAINER)
+    done = _shelf(call).swap(call.field("path"), new, expected=_value(call, "expected"))
     return {"swapped": done}
 
 
