@@ -86,6 +86,12 @@ SETTINGS: tuple[Setting, ...] = (
         default=10_000_000,
         meaning="Results of run.query are kept up to this size; of larger ones the digest is recorded, unless they are asked for.",
     ),
+    Setting(
+        name="capture.resources_seconds",
+        type="seconds",
+        default=10.0,
+        meaning="How often what a run uses is noted (processor, memory, disk, network, graphics cards); 0 for never.",
+    ),
     Setting(name="capture.variables", type="list", default=(), meaning="Environment variables to record besides the built-in list."),
     Setting(
         name="data.diff_max_bytes",

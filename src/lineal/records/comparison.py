@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lineal.records.resources import is_resource
 from lineal.records.run import Run
 
 
@@ -31,7 +32,7 @@ def compare_runs(runs: tuple[Run, ...]) -> Comparison:
     """The comparison of two or more runs."""
     sections: dict[str, dict[str, tuple[Any, ...]]] = {
         "params": _columns([{key: param.value for key, param in run.params.items()} for run in runs]),
-        "metrics": _columns([{key: metric.last for key, metric in run.metrics.items()} for run in runs]),
+        "metrics": _columns([{key: metric.last for key, metric in run.metrics.items() if not is_resource(key)} for run in runs]),
         "environment": _columns([_environment(run) for run in runs]),
         "inputs": _columns([{use.path: use.digest for use in run.inputs} for run in runs]),
         "code": _columns([_code(run) for run in runs]),

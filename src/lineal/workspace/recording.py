@@ -22,6 +22,7 @@ from lineal.records.redaction import Redactor, secret_values
 
 if TYPE_CHECKING:
     from lineal.capture.process import Outcome
+    from lineal.capture.resources import ResourceWatch
     from lineal.records.run import RunStatus
     from lineal.workspace.interface import RunRequest
     from lineal.workspace.site import Site
@@ -281,6 +282,13 @@ def _context(site: Site, request: RunRequest, tracer: str) -> dict[str, Any]:
         "root": os.fsdecode(site.layout.root),
         "mounts": mount_namespace(),
     }
+
+
+def watch_resources(site: Site, begun: Begun) -> ResourceWatch:
+    """Begins to note what the run uses of its machine."""
+    from lineal.capture.resources import ResourceWatch
+
+    return ResourceWatch(begun.writer.point, seconds=float(site.settings.get("capture.resources_seconds", 10.0)))
 
 
 def mount_namespace() -> str:

@@ -13,6 +13,7 @@ from lineal.interfaces.cli.references import reference_argument
 from lineal.interfaces.cli.sending import tell_unsent
 from lineal.interfaces.cli.session import json_option, up_to_date, workspace
 from lineal.interfaces.cli.wording import DASH, ago, count, duration, number, short_id, value, visible
+from lineal.records.resources import is_resource
 
 if TYPE_CHECKING:
     from lineal.records.run import Run
@@ -47,7 +48,7 @@ def runs(*, where: str, order: str, limit: int, as_json: bool) -> None:
 def run_table(found: Sequence[Run]) -> Any:
     """Runs as a table: what each is, then the metrics and the parameters in which they differ."""
     room = max(2, (console().width - FIXED_WIDTH) // COLUMN_WIDTH)
-    metrics = list(dict.fromkeys(key for run in found for key in run.metrics))[: min(MOST_COLUMNS, (room + 1) // 2)]
+    metrics = list(dict.fromkeys(key for run in found for key in run.metrics if not is_resource(key)))[: min(MOST_COLUMNS, (room + 1) // 2)]
     params = _differing(found)[: min(MOST_COLUMNS, room - len(metrics))]
     made = table("Run", "Name", "Status", "Started", "Took", *metrics, *params, right=["Took", *metrics])
     now = now_us()

@@ -14,6 +14,7 @@ from lineal.errors import LinealError
 from lineal.interfaces.web.drawing import strip
 from lineal.interfaces.web.pages import Page, Visit
 from lineal.records.documents import document
+from lineal.records.resources import is_resource
 from lineal.records.run import FileUse, Run, RunStatus
 
 LOG_TAIL = 200_000
@@ -30,8 +31,9 @@ def run_page(visit: Visit) -> Page:
         "run": run,
         "strip": strip(visit.workspace, f"run:{run.id}"),
         "command": shlex.join(run.command),
-        "summaries": {key: metric for key, metric in run.metrics.items() if metric.points == 1},
-        "curves": {key: metric for key, metric in run.metrics.items() if metric.points > 1},
+        "summaries": {key: metric for key, metric in run.metrics.items() if metric.points == 1 and not is_resource(key)},
+        "curves": {key: metric for key, metric in run.metrics.items() if metric.points > 1 and not is_resource(key)},
+        "resources": {key: metric for key, metric in run.metrics.items() if is_resource(key)},
         "log": text,
         "log_left_out": left_out,
         "log_at": left_out + len(text.encode("utf-8", "replace")),
@@ -58,7 +60,11 @@ def run_live(visit: Visit) -> Page | Response:
         template="parts/run_live.html",
         title="",
         value=run,
-        context={"run": run, "seen": seen, "summaries": {key: metric for key, metric in run.metrics.items() if metric.points == 1}},
+        context={
+            "run": run,
+            "seen": seen,
+            "summaries": {key: metric for key, metric in run.metrics.items() if metric.points == 1 and not is_resource(key)},
+        },
     )
 
 

@@ -17,6 +17,7 @@ from lineal.interfaces.web.formats import best, direction
 from lineal.interfaces.web.links import place, with_query
 from lineal.interfaces.web.pages import Page, Visit
 from lineal.interfaces.web.searching import field, where_of
+from lineal.records.resources import is_resource
 from lineal.records.run import Run, RunPage, RunStatus
 from lineal.records.values import plain
 
@@ -118,7 +119,7 @@ def _telling(runs: Sequence[Run]) -> list[str]:
     metrics: Counter[str] = Counter()
     values: dict[str, set[str]] = {}
     for run in runs:
-        metrics.update({key: 2 if metric.points == 1 else 1 for key, metric in run.metrics.items()})
+        metrics.update({key: 2 if metric.points == 1 else 1 for key, metric in run.metrics.items() if not is_resource(key)})
         for key, param in run.params.items():
             values.setdefault(key, set()).add(str(param.value))
     differing = sorted(values, key=lambda key: (len(values[key]) < 2, list(values).index(key)))
