@@ -8,7 +8,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from lineal.ledger.schema import edges, journals, metric_blocks, occurrences
 from lineal.ledger.series import read_series
 from lineal.records import journal
 from lineal.records.run import Run, RunStatus
+from lineal.workspace import ingest as module
 from lineal.workspace.ingest import ingest, journal_problems
 from lineal.workspace.site import Layout, Site, system_clock
 
@@ -217,6 +218,52 @@ def test_a_process_on_another_host_is_crashed_only_after_its_heartbeat_expired(s
     end(writer)
     ingest(site)
     assert get(site).status is RunStatus.FINISHED
+
+
+def test_a_run_elsewhere_that_had_only_lost_its_network_goes_on_when_it_is_heard_again(site: Site) -> None:
+    elsewhere: dict[str, Any] = {"host": "far", "machine": "x", "boot": "y", "namespace": "z", "pid": 1, "pid_started": "1"}
+    writer = begin(site, **elsewhere)
+    writer.flush()
+    ingest(site)
+    site.clock = lambda: system_clock() + 3600 * 1_000_000
+    ingest(site)
+    assert get(site).status is RunStatus.CRASHED
+    writer.append(journal.BEAT, time=site.clock())
+    writer.flush()
+    ingest(site)
+    found = get(site)
+    assert (found.status, found.ended_at, found.warnings) == (RunStatus.RUNNING, None, ())
+    end(writer)
+    ingest(site)
+    assert (get(site).status, get(site).warnings) == (RunStatus.FINISHED, ())
+
+
+def test_a_journal_that_arrives_while_a_runs_others_are_cleared_away_stays(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = begin(site)
+    end(writer)
+    folder = site.layout.journals / ("a" * 32)
+    clear = module._clear
+
+    def arrive(where: Path, names: Sequence[str]) -> None:
+        if not list(where.glob("late*")):
+            (where / "late.journal").write_bytes(writer.path.read_bytes())
+        clear(where, names)
+
+    monkeypatch.setattr(module, "_clear", arrive)
+    ingest(site)
+    assert [path.name for path in folder.iterdir()] == ["late.journal"]
+
+
+def test_entries_that_make_no_sense_hold_up_their_own_run_only(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    strange = begin(site)
+    strange.append(journal.END, status="nonsense", ended="never")
+    strange.close()
+    other = begin(site, "c" * 32)
+    end(other)
+    assert ingest(site) == 1
+    assert ingest(site) == 0
+    assert get(site, "c" * 32).status is RunStatus.FINISHED
+    assert [record.message.startswith("what run aaaaaaaa wrote makes no sense") for record in caplog.records] == [True]
 
 
 def test_a_damaged_journal_gives_its_sound_part_and_a_warning_and_blocks_nothing(site: Site) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,35 @@ def test_what_a_dead_writer_tore_is_written_over(site: Site, written: bytes) -> 
     assert intake.sizes(RUN) == {NAME: len(written) - 50}
     assert intake.append(RUN, NAME, offset=len(written) - 60, data=written[-60:]) == len(written)
     assert path.read_bytes() == written
+
+
+def test_a_journal_that_was_cleared_away_for_its_silence_comes_again_from_its_beginning(site: Site, written: bytes) -> None:
+    intake = LocalIntake(site)
+    middle = len(written) // 2
+    intake.append(RUN, NAME, offset=0, data=written[:middle])
+    ingest(site)
+    shutil.rmtree(site.layout.journals / RUN)
+    assert intake.sizes(RUN) == {}
+    with pytest.raises(Conflict) as caught:
+        intake.append(RUN, NAME, offset=middle, data=written[middle:])
+    assert caught.value.kind == "journal-gap"
+    assert intake.append(RUN, NAME, offset=0, data=written[: middle - 9]) == middle - 9
+    ingest(site)
+    assert intake.append(RUN, NAME, offset=middle - 9, data=written[middle - 9 :]) == len(written)
+    ingest(site)
+    with site.ledger.read() as connection:
+        run = load_run(connection, site.project_id, RUN, site.store)
+    assert (run.status, run.metrics["loss"].points, run.warnings) == ("finished", 100, ())
+    assert intake.sizes(RUN) == {NAME: len(written)}
+
+
+def test_nothing_is_written_behind_a_hole(site: Site, written: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    intake = LocalIntake(site)
+    intake.append(RUN, NAME, offset=0, data=written[:-50])
+    sizes = intake.sizes(RUN)
+    monkeypatch.setattr(LocalIntake, "sizes", lambda _self, _run: sizes)  # asked just before the ingester cleared it away
+    shutil.rmtree(site.layout.journals / RUN)
+    with pytest.raises(Conflict) as caught:
+        intake.append(RUN, NAME, offset=len(written) - 50, data=written[-50:])
+    assert caught.value.kind == "journal-gap"
+    assert not (site.layout.journals / RUN).exists()

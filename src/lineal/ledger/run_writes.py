@@ -19,6 +19,7 @@ from lineal.records import journal
 from lineal.records.run import RunStatus
 from lineal.records.values import encode_value, plain
 
+_SILENT = "Its process ended without a word: it was killed, or the machine went down."
 _PROCESS = ("host", "machine", "boot", "namespace", "pid", "pid_started")
 
 
@@ -32,6 +33,8 @@ def begin_run(connection: Connection, project_id: str, run_id: str, begin: Mappi
         connection.execute(insert(runs).values(id=run_id, project_id=project_id, number=number, started_at=started, **values))
         add_activity(connection, id=run_id, project_id=project_id, kind="run", label=values["name"], at=started)
         return True
+    if known.process == "{}":
+        _take_back(connection, run_id)
     if values["attempt"] > known.attempt or known.process == "{}":
         connection.execute(update(runs).where(runs.c.id == run_id).values(ended_at=None, exit_code=None, **values))
     return False
@@ -86,11 +89,24 @@ def beat(connection: Connection, run_id: str, at: int) -> None:
     connection.execute(update(runs).where(runs.c.id == run_id, later).values(heartbeat_at=at))
 
 
-def set_crashed(connection: Connection, run_id: str, *, reason: str) -> None:
+def set_crashed(connection: Connection, run_id: str) -> None:
     """Ends a run whose owner is gone without a word, when it was last heard of."""
     ended = func.coalesce(runs.c.heartbeat_at, runs.c.started_at)
     connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.CRASHED.value, ended_at=ended))
-    add_warnings(connection, run_id, [reason])
+    add_warnings(connection, run_id, [_SILENT])
+
+
+def revive(connection: Connection, run_id: str) -> None:
+    """Has a run go on that counted as crashed, as its owner was silent for long: it only had no network."""
+    _set(connection, run_id, status=RunStatus.RUNNING.value, ended_at=None)
+    _take_back(connection, run_id)
+
+
+def _take_back(connection: Connection, run_id: str) -> None:
+    """Takes the warning of `set_crashed` away: the owner is heard of after all."""
+    known = json.loads(connection.execute(select(runs.c.warnings).where(runs.c.id == run_id)).scalar_one())
+    if _SILENT in known:
+        _set(connection, run_id, warnings=json.dumps([text for text in known if text != _SILENT]))
 
 
 def set_params(connection: Connection, project_id: str, run_id: str, values: Mapping[str, Any], origin: str) -> None:
@@ -169,6 +185,8 @@ def _apply_beat(connection: Connection, _project_id: str, run_id: str, entry: Ma
 
 
 def _apply_end(connection: Connection, _project_id: str, run_id: str, entry: Mapping[str, Any]) -> None:
+    if connection.execute(select(runs.c.status).where(runs.c.id == run_id)).scalar_one() == RunStatus.CRASHED.value:
+        _take_back(connection, run_id)
     _set(
         connection,
         run_id,

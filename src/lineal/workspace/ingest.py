@@ -7,12 +7,13 @@ anything. A lease only keeps two from doing the same work.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, insert, select, update
 
 from lineal.capture.identity import process_identity, proven_dead
-from lineal.capture.journal import journal_paths
+from lineal.capture.journal import SUFFIX, journal_paths
 from lineal.errors import Conflict, Integrity, InvalidState
 from lineal.ledger.leases import acquire_lease, release_lease
-from lineal.ledger.run_writes import add_warnings, apply_entries, beat, begin_run, begin_unowned, set_crashed
+from lineal.ledger.run_writes import add_warnings, apply_entries, beat, begin_run, begin_unowned, revive, set_crashed
 from lineal.ledger.schema import journals, runs
 from lineal.records import journal
 from lineal.records.ids import RUN_ID
@@ -45,6 +46,8 @@ FORGET_SECONDS = 7 * 24 * 3600
 
 
 _one_thread = threading.Lock()
+_log = logging.getLogger(__name__)
+_told: set[Path] = set()
 
 
 def ingest(site: Site) -> int:
@@ -156,12 +159,20 @@ def _alone(site: Site) -> Iterator[Any]:
 
 
 def _ingest_safely(site: Site, folder: Path, renew: Any) -> bool:
-    """One run; a journal of a newer version or damaged bytes hold up their own run only, and are told by `journal_problems`."""
+    """One run; a journal of a newer version or damaged bytes hold up their own run only, and are told by `journal_problems`.
+
+    So do entries that are not what they should be: a server takes in what other programs wrote.
+    """
     try:
         return _ingest_run(site, folder, renew)
     except (InvalidState, Integrity) as error:
         if error.kind not in {"newer-format", "damaged-journal"}:
             raise
+        return False
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        if folder not in _told:
+            _told.add(folder)
+            _log.warning("what run %s wrote makes no sense, and waits in %s: %s: %s", folder.name[:8], folder, type(error).__name__, error)
         return False
 
 
@@ -200,6 +211,7 @@ def _apply(site: Site, folder: Path, parts: Sequence[JournalPart], *, known: _Kn
         for part in new:
             _move_offset(connection, site, run_id, part)
         _apply_parts(connection, site, run_id, new)
+        _revive_if_heard(connection, site, run_id, new)
         if last:
             _end_if_gone(connection, site, run_id, parts, gone=gone)
         if last and collected:
@@ -256,13 +268,22 @@ def _apply_parts(connection: Connection, site: Site, run_id: str, parts: Sequenc
         _tell(connection, site, run_id, "run.ended")
 
 
+def _revive_if_heard(connection: Connection, site: Site, run_id: str, parts: Sequence[JournalPart]) -> None:
+    """Goes on with a run on another machine that counted as crashed: its owner had only lost the network."""
+    row = connection.execute(select(runs.c.status, runs.c.attempt, runs.c.process, runs.c.heartbeat_at).where(runs.c.id == run_id)).one()
+    owners = [part for part in parts if part.is_owner and int(part.begin.get("attempt") or 1) == row.attempt]
+    if row.status == "crashed" and owners and not _is_gone(site, json.loads(row.process), row.heartbeat_at):
+        revive(connection, run_id)
+
+
 def _end_if_gone(connection: Connection, site: Site, run_id: str, parts: Sequence[JournalPart], *, gone: bool) -> None:
     row = connection.execute(select(runs.c.status, runs.c.process, runs.c.heartbeat_at).where(runs.c.id == run_id)).one()
     if row.status != "running":
         return
+    still = gone and _is_gone(site, json.loads(row.process), row.heartbeat_at)  # what was read just now may say that it lives
     unowned = row.process == "{}" and bool(parts) and all(_is_gone(site, part.begin, row.heartbeat_at) for part in parts)
-    if gone or unowned:
-        set_crashed(connection, run_id, reason="Its process ended without a word: it was killed, or the machine went down.")
+    if still or unowned:
+        set_crashed(connection, run_id)
         _tell(connection, site, run_id, "run.crashed")
 
 
@@ -305,28 +326,50 @@ def _remove_if_complete(site: Site, folder: Path) -> None:
     known = _known(site, folder.name)
     if known.run is None or not known.ended or known.unsettled or (folder / journal.UNCOLLECTED).exists():
         return
-    for path in journal_paths(folder):
+    names = _names(folder)  # what another machine sends in this moment is none of these, and stays
+    paths = [folder / name for name in names if name.endswith(SUFFIX)]
+    for path in paths:
         if path.stem in known.done:
             continue
         part = read_part(path, known.offsets.get(path.stem, 0))
-        if part.end > part.start or not _is_forgotten(site, part.begin, known.run["heartbeat_at"]):
+        comes_again = part.size < part.start  # from its beginning, as it had been cleared away
+        if part.end > part.start or comes_again or not _is_forgotten(site, part.begin, known.run["heartbeat_at"]):
             return
-    _keep_damaged(site, folder, known)
-    shutil.rmtree(folder, ignore_errors=True)
+    _keep_damaged(site, paths, known)
+    _clear(folder, names)
 
 
-def _keep_damaged(site: Site, folder: Path, known: _Known) -> None:
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+
+
+def _clear(folder: Path, names: Sequence[str]) -> None:
+    """Removes files of a folder, and the folder if nothing else is in it."""
+    for name in names:
+        path = folder / name
+        with suppress(OSError):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _keep_damaged(site: Site, paths: Sequence[Path], known: _Known) -> None:
     """Puts aside journals that were not read to their end, for whoever wants to look, and says so where it was not said before."""
-    for path in journal_paths(folder):
+    for path in paths:
         if path.stat().st_size > known.offsets.get(path.stem, 0):
-            aside = site.layout.state / "damaged" / folder.name
+            run = path.parent.name
+            aside = site.layout.state / "damaged" / run
             aside.mkdir(parents=True, exist_ok=True)
             path.replace(aside / path.name)
             if path.stem not in known.done:
                 with site.ledger.write() as connection:
-                    add_warnings(
-                        connection, folder.name, [f"journal {path.name} breaks off in its last entry: what was recorded just before is lost."]
-                    )
+                    add_warnings(connection, run, [f"journal {path.name} breaks off in its last entry: what was recorded just before is lost."])
 
 
 def _tell(connection: Connection, site: Site, run_id: str, action: str) -> None:

@@ -34,10 +34,14 @@ class LocalIntake:
         self._locks = [threading.Lock() for _number in range(_LOCKS)]
 
     def sizes(self, run: str) -> Mapping[str, int]:
-        """How many bytes of each of a run's journals are here, those that were read in already among them."""
+        """How many bytes of each of a run's journals are here, those that were read in to their end among them.
+
+        A journal that was cleared away although its writer had not closed it, as it was silent for long, counts as not here: what follows
+        cannot be read without its head. What was read in of it is not read in again.
+        """
         self._check_run(run)
         with self._site.ledger.read() as connection:
-            rows = connection.execute(select(journals.c.id, journals.c.offset).where(journals.c.run_id == run))
+            rows = connection.execute(select(journals.c.id, journals.c.offset).where(journals.c.run_id == run, journals.c.finished))
             found = {row.id: row.offset for row in rows}
         for path in self._files(run):
             name = path.name.removesuffix(SUFFIX)
@@ -58,9 +62,7 @@ class LocalIntake:
         with self._locks[hash(run) % _LOCKS]:
             here = self.sizes(run).get(name, 0)
             if offset > here:
-                raise Conflict(
-                    f"{here} bytes of this journal are here, and the piece begins at {offset}", kind="journal-gap", hint="Send what is between."
-                )
+                raise _gap(here, offset)
             new = data[here - offset :]
             if not new:
                 return here
@@ -68,6 +70,8 @@ class LocalIntake:
                 self._check_begin(run, data)
             try:
                 _append(path, here, new)
+            except FileNotFoundError:  # it was cleared away just now
+                raise _gap(0, offset) from None
             except OSError as error:
                 raise Unavailable(
                     f"the journal cannot be kept: {error.strerror}", kind="disk-full" if error.errno == 28 else "journal-unavailable"
@@ -105,11 +109,20 @@ class LocalIntake:
             return []
 
 
+def _gap(here: int, offset: int) -> Conflict:
+    return Conflict(f"{here} bytes of this journal are here, and the piece begins at {offset}", kind="journal-gap", hint="Send what is between.")
+
+
 def _append(path: Path, offset: int, data: bytes) -> None:
-    """Writes behind what is here, and waits until the disk has it. A torn piece of a dead writer is written over."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    """Writes behind what is here, and waits until the disk has it. A torn piece of a dead writer is written over.
+
+    Raises:
+        FileNotFoundError: if the file is gone, or its folder was taken away in this moment: nothing may be written behind a hole.
+    """
+    new = offset == 0
+    if new:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | (os.O_CREAT if new else 0), 0o644)
     try:
         view, at = memoryview(data), offset
         while view:
