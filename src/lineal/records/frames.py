@@ -76,3 +76,13 @@ def read_frames(data: bytes | memoryview, offset: int, name: str) -> Iterator[tu
             raise Integrity(f"{name} is damaged at byte {offset}", kind="damaged-journal", hint="See what is left with: lineal fsck")
         yield payload, end
         offset = end
+
+
+def last_frame(data: bytes) -> bytes:
+    """The payload of the shortest sound frame that ``data``, the end of a file, ends with; empty where there is none in it."""
+    for start in range(len(data) - _FRAME.size - 1, -1, -1):
+        length, checksum = _FRAME.unpack_from(data, start)
+        payload = data[start + _FRAME.size :]
+        if length == len(payload) and zlib.crc32(payload) == checksum:
+            return payload
+    return b""

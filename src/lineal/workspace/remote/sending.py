@@ -13,14 +13,15 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lineal.capture.identity import proven_dead
-from lineal.capture.journal import SUFFIX, read_entries
+from lineal.capture.journal import SUFFIX, decode_entry, read_entries
 from lineal.capture.tracers.inject import lineal_hook
 from lineal.errors import Integrity, LinealError, PermissionDenied, Unavailable
 from lineal.records import frames, journal
@@ -39,11 +40,17 @@ PIECE = 4 << 20
 """Bytes of a journal in one request."""
 WINDOW = 32 << 20
 """Bytes of one journal that are looked through and sent before others have their turn."""
+TOGETHER = 64 << 20
+"""Bytes of all journals that are held at once."""
+_LARGEST = frames.LARGEST_PAYLOAD + 64
 WORKERS = 4
 LONGEST_PAUSE = 60.0
 """Seconds between two tries at most, while there is no network."""
 NOTE = "sent.json"
 LOCK = "sending.lock"
+_GAP = "journal-gap"
+_TAIL = 64
+"""Bytes in which the entry that closes a journal lies."""
 _DIGEST = re.compile(r"blake3:[0-9a-f]{64}\Z")
 _MEDIA = "application/octet-stream"
 
@@ -56,6 +63,12 @@ class _Piece:
     path: Path
     start: int
     data: bytes
+    named: list[Digest]
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.folder.name
 
     @property
     def name(self) -> str:
@@ -68,8 +81,12 @@ class _Pass:
     """One look over all runs."""
 
     pieces: list[_Piece] = field(default_factory=list)
-    contents: dict[Digest, None] = field(default_factory=dict)
     more: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that are held."""
+        return sum(len(piece.data) for piece in self.pieces)
 
 
 class Sender:
@@ -85,6 +102,7 @@ class Sender:
         self._client = client
         self._far = far
         self._problems: dict[str, str] = {}
+        self._rewound: set[str] = set()
         self._mine = threading.Lock()
 
     def send(self, *, only: str = "", deadline: float = float("inf"), progress: Progress = silent) -> Sent:
@@ -97,6 +115,7 @@ class Sender:
         runs: set[str] = set()
         counted = Sent()
         reason = ""
+        self._rewound.clear()
         with self._alone() as alone:
             if not alone:
                 return Sent(left=self.unsent(), reason="another process is sending")
@@ -106,10 +125,10 @@ class Sender:
                     if not found.pieces:
                         break
                     counted = _added(counted, self._deliver(found, progress))
-                    runs |= {piece.folder.name for piece in found.pieces}
+                    runs |= {piece.run for piece in found.pieces}
                     if not found.more:
                         break
-            except (Unavailable, PermissionDenied) as error:  # of the contents: a run's own refusal holds up that run only
+            except LinealError as error:  # what is about all runs: one's own refusal holds up that run only
                 reason = error.message
             for folder in self._folders(only):
                 self._forget_if_whole(folder)
@@ -140,43 +159,78 @@ class Sender:
                 start = note.get(path.name, 0)
                 data, named = _whole(path, start)
                 if data:
-                    found.pieces.append(_Piece(folder, path, start, data))
+                    found.pieces.append(_Piece(folder, path, start, data, named))
                     found.more = found.more or len(data) > WINDOW // 2
-                    found.contents.update(dict.fromkeys(named))
+            if found.size >= TOGETHER:
+                found.more = True
+                break
         return found
 
     def _deliver(self, found: _Pass, progress: Progress) -> Sent:
-        carried = None
-        if found.contents:
-            carried = self._site.store.send_each(found.contents, self._far(), step=lambda done, total: progress("sending contents", done, total))
+        carried = self._carry(found, progress)
         by_run: dict[str, list[_Piece]] = {}
         for piece in found.pieces:
-            by_run.setdefault(piece.folder.name, []).append(piece)
-        total, done = sum(len(piece.data) for piece in found.pieces), 0
+            by_run.setdefault(piece.run, []).append(piece)
+        total, done = found.size, 0
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="lineal-sending") as workers:
-            for sent in workers.map(self._run, by_run.values()):
+            for sent in workers.map(partial(self._run, found), by_run.values()):
                 done += sent
                 progress("sending runs", done, total)
-        return Sent(bytes=done, objects=carried.objects if carried else 0, content_bytes=carried.bytes if carried else 0)
+        return Sent(bytes=done, objects=carried.objects, content_bytes=carried.content_bytes)
 
-    def _run(self, pieces: list[_Piece]) -> int:
+    def _carry(self, found: _Pass, progress: Progress) -> Sent:
+        """Brings the contents of all runs at once; where one of them cannot be read, run by run, so that it holds up its own run only."""
+        try:
+            return self._contents(found.pieces, progress)
+        except LinealError as error:
+            if not _is_about_run(error):
+                raise
+        carried = Sent()
+        for piece in found.pieces:
+            try:
+                carried = _added(carried, self._contents([piece], progress))
+            except LinealError as error:
+                if not _is_about_run(error):
+                    raise
+                self._problems[piece.run] = error.message
+        found.pieces = [piece for piece in found.pieces if piece.run not in self._problems]
+        return carried
+
+    def _contents(self, pieces: Sequence[_Piece], progress: Progress) -> Sent:
+        named = dict.fromkeys(digest for piece in pieces for digest in piece.named)
+        if not named:
+            return Sent()
+        carried = self._site.store.send_each(named, self._far(), step=lambda done, total: progress("sending contents", done, total))
+        return Sent(objects=carried.objects, content_bytes=carried.bytes)
+
+    def _run(self, found: _Pass, pieces: Sequence[_Piece]) -> int:
         """Sends the pieces of one run; one that the server refuses holds up that run only, and is told."""
         sent = 0
         for piece in pieces:
             try:
                 sent += self._piece(piece)
-            except Unavailable:
-                raise
             except LinealError as error:
-                self._problems[piece.folder.name] = error.message
+                if not _is_about_run(error):
+                    raise
+                if error.kind == _GAP and piece.run not in self._rewound:
+                    self._rewind(piece)
+                    found.more = True
+                else:
+                    self._problems[piece.run] = error.message
                 break
+            self._problems.pop(piece.run, None)
         return sent
+
+    def _rewind(self, piece: _Piece) -> None:
+        """Has what was noted follow the server, which has less: it was set back to an older state, or has cleared a run away that was silent for long."""
+        self._rewound.add(piece.run)
+        (piece.folder / NOTE).unlink(missing_ok=True)
 
     def _piece(self, piece: _Piece) -> int:
         end = piece.start
         while end < piece.start + len(piece.data):
             data = piece.data[end - piece.start :][:PIECE]
-            answer = self._client.upload(f"/journals/{piece.folder.name}/{piece.name}", data, media=_MEDIA, offset=str(end))
+            answer = self._client.upload(f"/journals/{piece.run}/{piece.name}", data, media=_MEDIA, offset=str(end))
             end = int(answer["end"])
             _write_note(piece.folder, {**_note(piece.folder), piece.path.name: end})
         return len(piece.data)
@@ -304,30 +358,39 @@ def _written(path: Path) -> int:
         return time.time_ns() // 1000
 
 
-def _bytes(path: Path, start: int) -> bytes:
+def _bytes(path: Path, start: int, most: int) -> bytes:
     try:
         with path.open("rb") as file:
             file.seek(start)
-            return file.read(WINDOW)
+            return file.read(most)
     except FileNotFoundError:
         return b""
 
 
 def _whole(path: Path, start: int) -> tuple[bytes, list[Digest]]:
     """The new whole entries of a journal, as bytes, and the contents that they name; what a dead writer tore off goes along, too."""
-    data = _bytes(path, start)
+    data = _bytes(path, start, WINDOW)
     if path.suffix != SUFFIX or not data:
         return data, []
+    end, named = _entries(data, start, path.name)
+    if not end and len(data) == WINDOW:  # one entry that is larger than that
+        data = _bytes(path, start, _LARGEST)
+        end, named = _entries(data, start, path.name)
+    torn = end < len(data) and start + len(data) >= _size(path) and _is_over(path)
+    return (data if torn else data[:end]), named
+
+
+def _entries(data: bytes, start: int, name: str) -> tuple[int, list[Digest]]:
+    """Where the whole entries end that a part of a journal begins with, and the contents that they name."""
     head = b"" if not start else frames.head(frames.JOURNAL)
     end = 0
     named: list[Digest] = []
     with contextlib.suppress(Integrity):  # damage is told by whoever reads the journal in
-        for entry, behind in read_entries(head + data, 0, path.name):
+        for entry, behind in read_entries(head + data, 0, name):
             end = behind - len(head)
             if entry["k"] != journal.POINTS:
                 named += _digests(entry)
-    torn = end < len(data) and len(data) < WINDOW and _is_over(path)
-    return (data if torn else data[:end]), named
+    return end, named
 
 
 def _digests(value: Any) -> Iterator[Digest]:
@@ -344,14 +407,21 @@ def _digests(value: Any) -> Iterator[Digest]:
 
 def _is_over(path: Path) -> bool:
     """Whether a journal was closed, or whoever wrote it is proven gone."""
-    data = path.read_bytes()
+    size = _size(path)
+    last = frames.last_frame(_bytes(path, max(0, size - _TAIL), _TAIL))
+    if last and decode_entry(last).get("k") == journal.CLOSED:
+        return True
     begin: Mapping[str, Any] = {}
-    last: Mapping[str, Any] = {}
     with contextlib.suppress(Integrity):
-        for entry, _behind in read_entries(data, 0, path.name):
-            begin = begin or entry
-            last = entry
-    return last.get("k") == journal.CLOSED or (bool(begin) and proven_dead(begin))
+        begin = next((entry for entry, _behind in read_entries(_bytes(path, 0, WINDOW), 0, path.name)), {})
+    return bool(begin) and proven_dead(begin)
+
+
+def _is_about_run(error: LinealError) -> bool:
+    """Whether one run is refused, and not everything: without a network, with an expired token or a server in trouble all of them wait."""
+    if isinstance(error, PermissionDenied):
+        return error.kind == "foreign-run"
+    return not isinstance(error, Unavailable) and type(error) is not LinealError
 
 
 def _note(folder: Path) -> dict[str, int]:
