@@ -272,7 +272,17 @@ def test_one_sees_ones_own_projects_only(house: House) -> None:
     assert "/projects/other/runs" in page
     assert "/projects/default/runs" not in page
     there, not_there = (house.ask("GET", f"/projects/{name}/api/v1/runs", by="admin of another project") for name in ("default", "nothing"))
-    assert (there.status_code, there.json()["kind"]) == (not_there.status_code, not_there.json()["kind"])
+    for key in ("status", "kind", "hint"):
+        assert there.json()[key] == not_there.json()[key]
+
+
+def test_a_name_that_one_may_not_see_is_told_nowhere(house: House) -> None:
+    for who in ("reading service", "capped admin"):
+        assert "<option>other" not in house.ask("GET", "/account", by=who).text
+    assert "<option>default" not in house.ask("GET", "/account", by="admin of another project").text
+    asked = [house.ask("POST", "/api/v1/server/tokens", by="admin of another project", json={"project": name}) for name in ("default", "nothing")]
+    assert [answer.json()["kind"] for answer in asked] == ["unknown-project", "unknown-project"]
+    assert asked[0].json()["hint"] == asked[1].json()["hint"]
 
 
 def test_an_archived_project_can_be_read_and_not_changed(house: House) -> None:

@@ -219,3 +219,12 @@ def test_the_last_admin_stays(people: LocalPeople) -> None:
     assert caught.value.kind == "last-admin"
     people.add_user("cleo", admin=True)
     people.remove_user("ann")
+
+
+def test_a_service_has_no_persons_name_and_a_person_no_services(hosting: Hosting, people: LocalPeople) -> None:
+    default = hosting.project("default")
+    with pytest.raises(Conflict, match="bob is a person"):
+        people.create_token("bob", kind=SERVICE, project=default, seconds=None)
+    people.create_token("ci", kind=SERVICE, project=default, seconds=None)
+    with pytest.raises(Conflict, match="ci is a service"):
+        people.add_user("ci")

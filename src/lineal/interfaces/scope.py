@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -55,6 +55,16 @@ def require_role(principal: Principal, needed: Role) -> None:
             kind="forbidden",
             hint="Ask an admin of the server for it.",
         )
+
+
+def visible_roles(principal: Principal, server: Projects) -> Mapping[str, Role]:
+    """The projects, by name, in which somebody has a role that they may look at by this proof; empty for an admin, who has every one."""
+    return server.people.user(principal.name).roles if principal.whole and not principal.admin else {}
+
+
+def no_project(name: str) -> NotFound:
+    """What is said of a project that is not there, and of one that somebody may not see: it must not be told which it is."""
+    return NotFound(f"there is no project {name!r}", kind="unknown-project", hint="See which there are with: lineal project list")
 
 
 class OneProject:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from lineal.errors import InvalidInput, NotFound
+from lineal.errors import Conflict, InvalidInput, NotFound
 from lineal.ledger import people as rows
 from lineal.ledger.database import Ledger
 from lineal.ledger.events import record_event
@@ -95,8 +95,14 @@ class LocalPeople:
         return found
 
     def add_user(self, name: str, *, admin: bool = False) -> Invitation:
-        """Adds a user, or makes one an admin or none; gives a code to sign in with. Raises InvalidInput kind ``bad-name``."""
+        """Adds a user, or makes one an admin or none; gives a code to sign in with.
+
+        Raises:
+            InvalidInput: kind ``bad-name``. Conflict: kind ``name-taken``, for the name of a service.
+        """
         _check_name(name, "user")
+        if any(token.kind == SERVICE for token in self.tokens(owner=name)):
+            raise Conflict(f"{name} is a service on this server", kind="name-taken", hint="Choose another name.")
         with self._ledger.write() as connection:
             rows.put_user(connection, name=name, admin=admin, now=self._clock())
             self._tell(connection, "user.added", f"user:{name}", admin=admin)
@@ -153,9 +159,12 @@ class LocalPeople:
 
         Raises:
             InvalidInput: kind ``bad-name`` or ``which-project``. NotFound: kind ``unknown-user``.
+            Conflict: kind ``name-taken``, for a service with the name of a person: what it does would be theirs.
         """
         if kind == SERVICE:
             _check_name(owner, "service")
+            if any(user.name == owner for user in self.users()):
+                raise Conflict(f"{owner} is a person on this server", kind="name-taken", hint="Give the service another name.")
             if project is None:
                 raise InvalidInput("a service's token is good for one project", kind="which-project", hint="Say which with --project NAME.")
         else:

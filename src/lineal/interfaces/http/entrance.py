@@ -13,11 +13,11 @@ from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from lineal.errors import LinealError, NotFound, PermissionDenied
+from lineal.errors import LinealError, PermissionDenied
 from lineal.interfaces.http.attempts import WINDOW_SECONDS, Attempts
 from lineal.interfaces.http.guard import is_loopback
 from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem
-from lineal.interfaces.scope import KEY, Asked
+from lineal.interfaces.scope import KEY, Asked, no_project
 from lineal.records.access import Principal, Role
 from lineal.records.hosting import DEFAULT_PROJECT, HostedProject
 
@@ -89,7 +89,7 @@ class Entrance:
         project = self._server.project(name)
         principal = Principal(name=self._local or "", admin=True) if proof is None else proof.principal(project.id)
         if principal is None:
-            raise NotFound(f"there is no project {name!r}", kind="unknown-project", hint="Ask an admin for a role in it, if there should be.")
+            raise no_project(name)
         _refuse_archived(project, method)
         base = f"{PREFIX}{name}" if explicit else ""
         return Asked(workspace=self._server.workspace(name), base=base, principal=principal, server=self._server)

@@ -7,6 +7,7 @@ from typing import Any
 from lineal.errors import InvalidInput, PermissionDenied
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.table import SWITCH, TEXT, Endpoint, parameter
+from lineal.interfaces.scope import no_project, visible_roles
 from lineal.records.access import Role
 from lineal.records.hosting import PERSONAL, SERVICE, HostedProject
 
@@ -16,11 +17,8 @@ NUMBER_OF_DAYS = {"type": "integer", "minimum": 1, "maximum": 3650}
 
 def list_projects(call: Call) -> Any:
     """The projects that one may see."""
-    server, principal = call.server, call.principal
-    if principal.admin:
-        return {"projects": server.projects()}
-    roles = server.people.user(principal.name).roles if principal.whole else {}
-    return {"projects": [project for project in server.projects() if project.name in roles]}
+    roles = visible_roles(call.principal, call.server)
+    return {"projects": [project for project in call.server.projects() if call.principal.admin or project.name in roles]}
 
 
 def create_project(call: Call) -> Any:
@@ -122,8 +120,14 @@ def read_role(text: str) -> Role:
 
 
 def _project(call: Call) -> HostedProject | None:
+    """The project that is named. Raises NotFound kind ``unknown-project`` for one that the caller may not see, just as for one that is not there."""
     name = call.optional_field("project")
-    return call.server.project(name) if name else None
+    if not name:
+        return None
+    found = call.server.project(name)
+    if not call.principal.admin and name not in visible_roles(call.principal, call.server):
+        raise no_project(name)
+    return found
 
 
 ROLE = {"type": "string", "enum": ["", *Role]}

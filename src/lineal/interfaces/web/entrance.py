@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from lineal.errors import LinealError, NotFound
 from lineal.interfaces.problems import internal_error, title
-from lineal.interfaces.scope import Asked, asked, require_role
+from lineal.interfaces.scope import Asked, asked, require_role, visible_roles
 from lineal.interfaces.web.rendering import STATIC, Renderer
 from lineal.interfaces.web.routes import Static
 from lineal.records.access import Role
@@ -29,9 +29,8 @@ OuterView = Callable[[Asked, Projects], tuple[str, str, Mapping[str, Any]]]
 
 def projects_page(about: Asked, server: Projects) -> tuple[str, str, Mapping[str, Any]]:
     """Every project that one may see."""
-    mine = about.principal
-    roles = server.people.user(mine.name).roles if not mine.admin and mine.whole else {}
-    shown = [project for project in server.projects() if mine.admin or project.name in roles]
+    roles = visible_roles(about.principal, server)
+    shown = [project for project in server.projects() if about.principal.admin or project.name in roles]
     return "outer/projects.html", "Projects", {"projects": shown, "roles": roles}
 
 
@@ -43,7 +42,9 @@ def people_page(_about: Asked, server: Projects) -> tuple[str, str, Mapping[str,
 
 def account_page(about: Asked, server: Projects) -> tuple[str, str, Mapping[str, Any]]:
     """One's own tokens."""
-    context = {"tokens": server.people.tokens(owner=about.principal.name), "projects": server.projects(), "roles": tuple(Role)}
+    roles = visible_roles(about.principal, server)
+    shown = [project for project in server.projects() if about.principal.admin or project.name in roles]
+    context = {"tokens": server.people.tokens(owner=about.principal.name), "projects": shown, "roles": tuple(Role)}
     return "outer/account.html", "Account", context
 
 
