@@ -31,10 +31,10 @@ def _data_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--data", "folder", type=click.Path(path_type=Path), default=None, help=text)(command)
 
 
-def _connected(url: str) -> RemoteServer:
+def _connected(url: str, *, token: str | None = None) -> RemoteServer:
     from lineal.bootstrap.team import connect
 
-    found = connect(url)
+    found = connect(url, token=token)
     click.get_current_context().call_on_close(found.close)
     return found
 
@@ -50,12 +50,9 @@ def login(*, url: str, token: str, as_json: bool) -> None:
     LINEAL_TOKEN in the environment and ~/.netrc are used, too.
     """
     from lineal.bootstrap.credentials import keep_token
-    from lineal.bootstrap.team import connect
 
     secret = sys.stdin.readline().strip() if token == "-" else token or click.prompt(f"Token for {url} (its page Account makes one)", hide_input=True)  # noqa: S105 - standard input
-    with_token = connect(url, token=secret)
-    me = with_token.me()
-    with_token.close()
+    me = _connected(url, token=secret).me()
     place = keep_token(url, secret)
     if as_json:
         print_document({"server": url, "name": me["name"], "kept": place})
