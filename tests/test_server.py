@@ -30,6 +30,7 @@ from lineal.server import _free, _refuse_open_doors, application, project_routes
 from lineal.workspace.hosting import Hosting
 
 HOST = "http://localhost:8500"
+API = f"/projects/default{PREFIX}"
 
 
 class House:
@@ -283,6 +284,22 @@ def test_a_name_that_one_may_not_see_is_told_nowhere(house: House) -> None:
     asked = [house.ask("POST", "/api/v1/server/tokens", by="admin of another project", json={"project": name}) for name in ("default", "nothing")]
     assert [answer.json()["kind"] for answer in asked] == ["unknown-project", "unknown-project"]
     assert asked[0].json()["hint"] == asked[1].json()["hint"]
+
+
+def test_a_projects_admin_gives_roles_in_it_and_nowhere_else(house: House) -> None:
+    members, json = "/projects/other/api/v1/members", {"role": "reader"}
+    house.hosting.people.add_user("newcomer")
+    assert house.ask("PUT", f"{members}/newcomer", by="admin of another project", json=json).json() == {"user": "newcomer", "role": "reader"}
+    found = house.ask("GET", members, by="admin of another project").json()["members"]
+    assert found == {"ann": "admin", "newcomer": "reader", "stranger": "admin"}
+    assert house.ask("PUT", f"{members}/newcomer", by="admin of another project", json={"role": ""}).json()["role"] == ""
+    assert house.ask("PUT", f"{members}/newcomer", by="admin", json=json).status_code == 404
+    assert house.ask("PUT", f"{API}/members/newcomer", by="maintainer", json=json).json()["kind"] == "forbidden"
+    assert house.ask("PUT", f"{members}/nobody", by="admin of another project", json=json).json()["kind"] == "unknown-user"
+    assert house.ask("PUT", f"{members}/newcomer", by="admin of another project", json={"role": "king"}).json()["kind"] == "bad-role"
+    with house.hosting.ledger.read() as connection:
+        rows = connection.exec_driver_sql("SELECT actor FROM events WHERE action = 'user.role' AND subject = 'user:newcomer'").all()
+    assert [row.actor for row in rows] == ["stranger", "stranger"]
 
 
 def test_an_archived_project_can_be_read_and_not_changed(house: House) -> None:

@@ -62,6 +62,20 @@ def set_role(call: Call) -> Any:
     return call.server.people.set_role(call.server.project(call.path["project"]), call.path["user"], read_role(text) if text else None)
 
 
+def list_members(call: Call) -> Any:
+    """Who has a role in the project."""
+    project = call.workspace.project
+    users = (user for user in call.server.people.users() if user.removed_at is None)
+    return {"members": {user.name: Role.ADMIN if user.admin else user.roles[project] for user in users if user.admin or project in user.roles}}
+
+
+def set_member(call: Call) -> Any:
+    """Gives somebody a role in the project; an empty one takes it."""
+    text, project = call.optional_field("role") or "", call.workspace.project
+    user = call.server.people.set_role(call.server.project(project), call.path["user"], read_role(text) if text else None)
+    return {"user": user.name, "role": user.roles.get(project, "")}
+
+
 def who_am_i(call: Call) -> Any:
     """Who the caller is, as this server sees it."""
     principal = call.principal
@@ -131,6 +145,19 @@ def _project(call: Call) -> HostedProject | None:
 
 
 ROLE = {"type": "string", "enum": ["", *Role]}
+
+ENDPOINTS = (
+    Endpoint(method="GET", path="/members", summary="Who has a role in the project", handler=list_members, group="people", role=Role.ADMIN),
+    Endpoint(
+        method="PUT",
+        path="/members/{user}",
+        summary="Give a role in the project, or take it",
+        handler=set_member,
+        group="people",
+        role=Role.ADMIN,
+        body={"role": ROLE},
+    ),
+)
 
 SERVER_ENDPOINTS = (
     Endpoint(method="GET", path="/server/me", summary="Who am I", handler=who_am_i, group="server", role=Role.READER),

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from lineal.errors import InvalidInput, LinealError, NotFound
-from lineal.interfaces.http import audit, datasets, deployments, lineage, models, runs, storage
+from lineal.interfaces.http import audit, datasets, deployments, lineage, models, people, runs, storage
 from lineal.interfaces.http.bodies import read_body
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.files import OCTETS, begun, sent_file
@@ -35,6 +35,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *lineage.ENDPOINTS,
     *audit.ENDPOINTS,
     *storage.ENDPOINTS,
+    *people.ENDPOINTS,
 )
 _log = logging.getLogger("lineal.http")
 
