@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 60.0
 
 
-_shared: dict[tuple[int, str], httpx.Client] = {}
+_shared: dict[tuple[int, str, str], httpx.Client] = {}
 
 
 def shared_client(url: str) -> httpx.Client:
@@ -26,12 +26,13 @@ def shared_client(url: str) -> httpx.Client:
 
     Raises as `http_client`.
     """
-    key = os.getpid(), url.rstrip("/")  # a forked process makes its own
+    token = find_token(url)
+    key = os.getpid(), url.rstrip("/"), token  # a forked process makes its own, and somebody else asks by their own
     found = _shared.get(key)
     if found is None or found.is_closed:
         if not _shared:
             atexit.register(_close_shared)
-        found = _shared[key] = http_client(url)
+        found = _shared[key] = http_client(url, token=token)
     return found
 
 

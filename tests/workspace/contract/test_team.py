@@ -20,7 +20,6 @@ from click.testing import CliRunner
 from tests.lineal_server import RunningServer, admin_token, free_port, start_server
 from tests.workspace.contract.conftest import project
 
-from lineal.bootstrap import connection
 from lineal.bootstrap.compose import create_workspace, join_workspace, open_workspace
 from lineal.errors import Conflict, NotFound, PermissionDenied, Unavailable
 from lineal.main import program
@@ -191,7 +190,6 @@ class TestRoles:
         wanted = {"project": "default", "role": "reader", "note": "reads"}
         made = httpx.post(f"{server.url}/api/v1/server/tokens", json=wanted, headers={"authorization": f"Bearer {secret}"}).raise_for_status()
         monkeypatch.setenv("LINEAL_TOKEN", made.json()["secret"])
-        monkeypatch.setattr(connection, "_shared", {})
         bob = machine("bob", url)
         kept = bob.execute()
         assert kept.status == "finished"
