@@ -7,11 +7,14 @@ about log4 of all objects' segments however many packs there are. Writers move t
 from __future__ import annotations
 
 import heapq
+import random
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 
 import msgspec
 
@@ -31,6 +34,8 @@ GROWTH = 4
 """A segment has at least this many times the objects of all newer ones together."""
 _LARGE = 1 << 20
 _LOOKED_UP = 16
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.004, 2.0
+"""Seconds at most between two tries to move the head, while others move it."""
 """Of an index with more objects than `_LARGE`, what lookups have mapped is given back after as many: each maps up to 2 MB around where it looks."""
 
 INLINE = 64
@@ -312,11 +317,13 @@ class Index:
         Args:
             merges: those that the step made, whose old segments go when the head has moved.
         """
-        while True:
+        for tried in count():
             raw, head = self._raw, self._head
             new = step(head)
             if new == head or self._swap(new, raw):
                 break
+            # Two hundred jobs that end at once would otherwise each take as many tries as there are jobs.
+            time.sleep(random.uniform(0, min(_FIRST_PAUSE * 2**tried, _LONGEST_PAUSE)))  # noqa: S311 - only spreads them
             self._adopt(self._backend.fetch(HEAD_KEY))
         for merge in merges.values():
             self._drop(merge.segments)
