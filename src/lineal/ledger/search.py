@@ -88,15 +88,20 @@ def matching(
         live.append(runs.c.experiment.in_(experiments))
     if not names_attribute(wanted, "mistake"):
         live.append(runs.c.mistake == "")
-    if wanted is not None:
-        live.append(_Compiler(project_id, where).compile(wanted))
-    matches = and_(*live)
+    found = [] if wanted is None else [_Compiler(project_id, where).compile(wanted)]
+    matches = and_(*live, *found)
     total = connection.execute(select(func.count()).select_from(runs).where(matches)).scalar_one()
     keys = [_known_section(connection, project_id, key) for key in parse_order(order)]
     if len(keys) == 1 and keys[0].field.section == METRICS:
+        if wanted is not None and total > _MANY:
+            matches = and_(*live, _RowByRow(project_id, where).compile(wanted))
         return _by_metric(connection, project_id, matches, keys[0], limit=limit, offset=offset), total
     query = _ordered(project_id, matches, keys).limit(limit).offset(offset)
     return [row.id for row in connection.execute(query)], total
+
+
+_MANY = 1000
+"""So many matches that walking an index and asking of each run whether it matches finds a page of them soon."""
 
 
 class _Compiler:
@@ -134,6 +139,10 @@ class _Compiler:
         if wanted.operator != "exists":
             condition = {metrics: self._metric, params: self._param, tags: self._tag}[table]
             query = query.where(self._any(condition, wanted))
+        return self._among(query, table)
+
+    def _among(self, query: Select[tuple[str]], _table: Table) -> ColumnElement[bool]:
+        """Whether a run is among those of a query: they are all found first, which is best where they are few, or all are counted."""
         return runs.c.id.in_(query)
 
     def _any(self, condition: Callable[[str, Literal], ColumnElement[bool]], wanted: Comparison) -> ColumnElement[bool]:
@@ -226,6 +235,13 @@ def _number(value: Literal) -> float | None:
         return float(value.text)
     except ValueError:
         return None
+
+
+class _RowByRow(_Compiler):
+    """The same condition, asked of each run by itself."""
+
+    def _among(self, query: Select[tuple[str]], table: Table) -> ColumnElement[bool]:
+        return query.where(table.c.run_id == runs.c.id).correlate(runs).exists()
 
 
 def _known_section(connection: Connection, project_id: str, order: Order) -> Order:
