@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
 import operator
+import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and_, false, func, not_, or_, select, true
 
 from lineal.errors import InvalidInput
-from lineal.ledger.schema import metrics, params, runs, tags
+from lineal.ledger.schema import edges, environments, metrics, occurrences, params, runs, tags
+from lineal.records.durations import parse_span
 from lineal.records.filter import (
     ANY,
     ATTRIBUTES,
+    CODE,
+    ENVIRONMENT,
+    INPUTS,
     METRICS,
     PARAMS,
     TAGS,
@@ -31,6 +38,7 @@ from lineal.records.filter import (
     parse_filter,
     parse_order,
 )
+from lineal.records.graph import USED
 from lineal.records.run import RunStatus
 
 _COMPARE: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -40,6 +48,20 @@ _COMPARE: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
+}
+_VERSIONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_EXTREMES: Mapping[str, ColumnElement[Any]] = {
+    "min": metrics.c.minimum,
+    "max": metrics.c.maximum,
+    "last": metrics.c.last,
+    "best_step": metrics.c.best_step,
 }
 _TEXTS: Mapping[str, ColumnElement[Any]] = {
     **{name: runs.c[name] for name in ("id", "name", "status", "experiment", "author", "host", "commit", "mistake", "note", "folder", "parent")},
@@ -88,13 +110,13 @@ def matching(
         live.append(runs.c.experiment.in_(experiments))
     if not names_attribute(wanted, "mistake"):
         live.append(runs.c.mistake == "")
-    found = [] if wanted is None else [_Compiler(project_id, where).compile(wanted)]
+    found = [] if wanted is None else [_Compiler(connection, project_id, where).compile(wanted)]
     matches = and_(*live, *found)
     total = connection.execute(select(func.count()).select_from(runs).where(matches)).scalar_one()
     keys = [_known_section(connection, project_id, key) for key in parse_order(order)]
     if len(keys) == 1 and keys[0].field.section == METRICS:
         if wanted is not None and total > _MANY:
-            matches = and_(*live, _RowByRow(project_id, where).compile(wanted))
+            matches = and_(*live, _RowByRow(connection, project_id, where).compile(wanted))
         return _by_metric(connection, project_id, matches, keys[0], limit=limit, offset=offset), total
     query = _ordered(project_id, matches, keys).limit(limit).offset(offset)
     return [row.id for row in connection.execute(query)], total
@@ -107,7 +129,8 @@ _MANY = 1000
 class _Compiler:
     """Turns a filter into a condition on the ``runs`` table."""
 
-    def __init__(self, project_id: str, text: str) -> None:
+    def __init__(self, connection: Connection, project_id: str, text: str) -> None:
+        self._connection = connection
         self._project_id = project_id
         self._text = text
 
@@ -130,7 +153,89 @@ class _Compiler:
         if section == ANY:
             found = [self._having(metrics, wanted), self._having(params, wanted)]
             return or_(*found, self._having(tags, wanted)) if self._fits_text(wanted) else or_(*found)
-        return self._having({PARAMS: params, METRICS: metrics, TAGS: tags}[section], wanted)
+        facts = {INPUTS: self._input, CODE: self._code, ENVIRONMENT: self._environment}.get(section)
+        if facts is not None:
+            return facts(wanted)
+        same = self._having({PARAMS: params, METRICS: metrics, TAGS: tags}[section], wanted)
+        return or_(same, self._extreme(wanted)) if section == METRICS and key.rpartition(".")[2] in _EXTREMES else same
+
+    def _extreme(self, wanted: Comparison) -> ColumnElement[bool]:
+        """``metrics.loss.min`` and the like."""
+        stem, _dot, which = wanted.field.key.rpartition(".")
+        column = _EXTREMES[which]
+        query = select(metrics.c.run_id).where(metrics.c.project_id == self._project_id, metrics.c.key == stem, metrics.c.rank == 0)
+        return self._among(query.where(self._plain(column, wanted, self._whole_number)), metrics)
+
+    def _input(self, wanted: Comparison) -> ColumnElement[bool]:
+        """What a run used: by dataset version, by digest or the beginning of one, by path."""
+        key = wanted.field.key.lower()
+        if key not in {"dataset", "name", "digest", "path"}:
+            raise filter_error(self._text, wanted.field.column, "an input has a dataset, a digest and a path")
+        used = edges.join(occurrences, occurrences.c.id == edges.c.target)
+        query = select(edges.c.source.label("run_id")).select_from(used).where(edges.c.project_id == self._project_id, edges.c.relation == USED)
+        if key in {"dataset", "name"}:
+            query = query.where(occurrences.c.kind == "dataset")
+        if wanted.operator != "exists":
+            query = query.where(self._any(lambda how, value: self._used(key, how, value), wanted))
+        return runs.c.id.in_(query)
+
+    def _used(self, key: str, how: str, value: Literal) -> ColumnElement[bool]:
+        column = occurrences.c.digest if key == "digest" else occurrences.c.label
+        if how == "like":
+            return _like(column, value)
+        if how not in {"=", "!="}:
+            raise filter_error(self._text, value.column, "inputs are compared with =, !=, LIKE and IN")
+        same = column.startswith(value.text, autoescape=True) if key == "digest" else column == value.text
+        if key in {"dataset", "name"} and "@" not in value.text:
+            same = column.startswith(f"{value.text}@", autoescape=True)
+        if key == "digest":
+            same = or_(same, edges.c.digest.startswith(value.text, autoescape=True))
+        return same if how == "=" else not_(same)
+
+    def _code(self, wanted: Comparison) -> ColumnElement[bool]:
+        """The version of the code: commit, branch, remote, dirty."""
+        key = wanted.field.key.lower()
+        if key not in {"commit", "branch", "remote", "dirty"}:
+            raise filter_error(self._text, wanted.field.column, "code has a commit, a branch, a remote and dirty")
+        if wanted.operator == "exists":
+            return runs.c.commit != ""
+        return self._any(lambda how, value: self._code_is(key, how, value), wanted)
+
+    def _code_is(self, key: str, how: str, value: Literal) -> ColumnElement[bool]:
+        if how == "like" and key == "commit":
+            return _like(runs.c.commit, value)
+        if how not in {"=", "!="}:
+            raise filter_error(self._text, value.column, "code is compared with = and !=")
+        if key == "commit":
+            same = runs.c.commit.startswith(value.text, autoescape=True)
+        else:
+            said = json.dumps(value.text) if key != "dirty" else value.text.lower()
+            same = runs.c.code.contains(f'"{key}": {said}', autoescape=True)
+        return same if how == "=" else not_(same)
+
+    def _environment(self, wanted: Comparison) -> ColumnElement[bool]:
+        """Python's or a package's version, ordered as versions are. There are few environments, however many runs."""
+        fitting = [digest for digest, packages in self._environments.items() if self._fits(packages.get(wanted.field.key.lower()), wanted)]
+        return runs.c.environment.in_(fitting)
+
+    def _fits(self, version: str | None, wanted: Comparison) -> bool:
+        if version is None or wanted.operator == "exists":
+            return version is not None
+        if wanted.operator == "in":
+            return any(_as_versions("=", version, value.text) for value in wanted.values)
+        if wanted.operator == "like":
+            raise filter_error(self._text, wanted.values[0].column, "versions are compared with =, <, > and IN")
+        return _as_versions(wanted.operator, version, wanted.values[0].text)
+
+    @cached_property
+    def _environments(self) -> Mapping[str, Mapping[str, str]]:
+        """Versions by lower-case name, of every environment; Python's own as ``python``."""
+        found = {}
+        for row in self._connection.execute(select(environments)):
+            body = json.loads(row.body)
+            versions = {str(name).lower(): str(version) for name, version in body.get("packages", {}).items()}
+            found[row.digest] = {**versions, "python": str(body.get("python", ""))}
+        return found
 
     def _having(self, table: Table, wanted: Comparison) -> ColumnElement[bool]:
         query = select(table.c.run_id).where(table.c.project_id == self._project_id, table.c.key == wanted.field.key)
@@ -206,13 +311,16 @@ class _Compiler:
         return self._any(lambda how, value: _COMPARE[how](column, read(value)), wanted)
 
     def _whole_number(self, value: Literal) -> float:
-        number = _number(value)
+        number = _number(value) if (span := parse_span(value.text)) is None else span
         if number is None or not math.isfinite(number):
             raise filter_error(self._text, value.column, f"expected a number, found {value.text!r}")
         return number
 
     def _time(self, value: Literal) -> float:
         found = date_us(value.text)
+        back = parse_span(value.text.removeprefix("-")) if value.text.startswith("-") else None
+        if back is not None:
+            return time.time_ns() // 1000 - int(back * 1_000_000)
         if found is None and value.number is not None and math.isfinite(value.number):
             return int(value.number)
         if found is None:
@@ -224,8 +332,18 @@ class _Compiler:
 
 
 def _like(column: ColumnElement[Any], value: Literal) -> ColumnElement[bool]:
-    """``%`` and ``_`` as in SQL; case does not count, on either database."""
-    return func.lower(column).like(func.lower(value.text))
+    """``%`` and ``_`` as in SQL, with a backslash before what stands for itself; case does not count, on either database."""
+    return func.lower(column).like(func.lower(value.text), escape="\\")
+
+
+def _as_versions(how: str, version: str, other: str) -> bool:
+    """Compares versions by their parts; texts that are none only by being the same. Source: PEP 440, by the library ``packaging``."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return _VERSIONS[how](Version(version), Version(other))
+    except InvalidVersion:
+        return (version == other) == (how == "=") if how in {"=", "!="} else False
 
 
 def _number(value: Literal) -> float | None:

@@ -6,10 +6,13 @@
     all        = one { AND one }
     one        = NOT one | "(" filter ")" | name [ comparison ]
     comparison = ("=" | "==" | "!=" | "<>" | "<" | "<=" | ">" | ">=") value
-               | [NOT] LIKE value | [NOT] IN "(" value { "," value } ")" | IS [NOT] NULL
+               | [NOT] LIKE value | [NOT] CONTAINS value | [NOT] IN "(" value { "," value } ")" | IS [NOT] NULL
     name       = [ section "." ] key            key may stand in back quotes, and in double quotes after a section
-    section    = params | metrics | tags | attributes       (and their singulars)
-    value      = number | date | 'text' | "text" | word | true | false
+    section    = params | metrics | tags | attributes | inputs | code | env      (and their singulars)
+    value      = number | date | span | 'text' | "text" | word | true | false
+
+A span is ``7d`` or ``1h30m``; before a time it counts back from now: ``started > -7d``. ``metrics.loss.min`` (``max``, ``best_step``) is a metric's extreme, unless
+a metric is called that.
 
 Key words in any case. A name without a section is an attribute of the run where there is one of that name, else a metric, parameter or tag. A
 name alone asks whether the run has it. A comparison is only true of runs that have the name; ``NOT`` is true of the others.
@@ -20,18 +23,23 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lineal.errors import InvalidInput
 
 PARAMS, METRICS, TAGS, ATTRIBUTES, ANY = "params", "metrics", "tags", "attributes", ""
+INPUTS, CODE, ENVIRONMENT = "inputs", "code", "env"
 
 SECTIONS: Mapping[str, str] = {
     **dict.fromkeys(("params", "param", "parameters", "parameter"), PARAMS),
     **dict.fromkeys(("metrics", "metric", "summary"), METRICS),
     **dict.fromkeys(("tags", "tag"), TAGS),
+    **dict.fromkeys(("inputs", "input"), INPUTS),
+    "code": CODE,
+    **dict.fromkeys(("env", "environment"), ENVIRONMENT),
     **dict.fromkeys(("attributes", "attribute", "attr", "run", "runs"), ATTRIBUTES),
 }
+_ORDER_PARTS = re.compile(r"""(?:`[^`]*`|"[^"]*"|[^,])+""")
 DEEPEST = 100
 """Parentheses and NOTs within one another."""
 
@@ -152,7 +160,7 @@ def parse_order(text: str) -> tuple[Order, ...]:
         InvalidInput: kind ``bad-order``.
     """
     found = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in filter(None, (part.strip() for part in _ORDER_PARTS.findall(text))):
         name, _space, direction = part.rpartition(" ")
         if direction.lower() not in {"asc", "desc"} or not name:
             name, direction = part, "asc"
@@ -290,12 +298,16 @@ class _Reader:
         negated = self.here.says("not")
         if negated:
             self.next()
-        if self.take("like") or self.take("ilike"):
+        if self.take("contains"):
+            value = self.value()
+            text = "%" + value.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+            found = Comparison(field=field, operator="like", values=(replace(value, text=text),))
+        elif self.take("like") or self.take("ilike"):
             found = Comparison(field=field, operator="like", values=(self.value(),))
         elif self.take("in"):
             found = Comparison(field=field, operator="in", values=self.values())
         elif negated:
-            raise self.error("expected LIKE or IN behind NOT")
+            raise self.error("expected LIKE, CONTAINS or IN behind NOT")
         else:
             return Comparison(field=field, operator="exists")
         return Not(item=found) if negated else found

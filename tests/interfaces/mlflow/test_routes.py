@@ -14,6 +14,7 @@ import pytest
 
 from lineal.interfaces.mlflow.answers import decode, number
 from lineal.interfaces.mlflow.filters import read_filter, read_order
+from lineal.records.filter import parse_order
 from lineal.server import application
 from lineal.workspace.hosting import Hosting
 
@@ -223,6 +224,14 @@ def test_filters_mean_what_mlflows_mean() -> None:
     assert read_filter("params.`start_time` = '1'") == "params.`start_time` = '1'"
     assert read_filter('attributes.run_name ILIKE "a%"') == 'name ILIKE "a%"'
     assert read_order(["metrics.`a b` DESC", "attributes.start_time", "params.x ASC"]) == "metrics.`a b` desc, started_at asc, params.x asc"
+
+
+def test_only_times_are_times_and_only_names_are_names() -> None:
+    assert read_filter("tags.x = 'started_at > 1700000000000'") == "tags.x = 'started_at > 1700000000000'"
+    assert read_filter("start_time IN (0, 1000) and metrics.a > 1000") == (
+        "started_at IN (1970-01-01T00:00:00.000000Z, 1970-01-01T00:00:01.000000Z) and metrics.a > 1000"
+    )
+    assert [order.field.key for order in parse_order(read_order(["metrics.`a, b` DESC", "params.c"]))] == ["a, b", "c"]
 
 
 def test_python_writes_json_in_its_own_way() -> None:

@@ -26,7 +26,7 @@ _PIECE = re.compile(
       | (?P<other>(?:[\w-]+\.)(?:`[^`]*`|"[^"]*"|[^\s=<>!()]+)|\s+|[^\s'"`\w]+|\w+|.)""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_TIMES = re.compile(r"((?:started_at|ended_at)\s*(?:<=|>=|!=|<>|=|<|>)\s*)(\d+)")
+_TIME_KEYS = frozenset({"start_time", "created", "end_time"})
 
 
 def read_filter(text: str) -> str:
@@ -38,19 +38,22 @@ def read_filter(text: str) -> str:
     'started_at > 2023-11-14T22:13:20.000000Z'
     """
     out: list[str] = []
-    of_status = False
+    of_status = of_time = False
     for piece in _PIECE.finditer(text):
         if piece["name"]:
             key = piece["name"].rpartition(".")[2].strip("`").lower()
             out.append(_ATTRIBUTES.get(key, key))
-            of_status = key == "status"
+            of_status, of_time = key == "status", key in _TIME_KEYS
         elif piece["quoted"] and of_status:
             inner = piece["quoted"][1:-1].upper()
             out.append(f"'{_STATES.get(inner, inner.lower())}'")
+        elif of_time and piece[0].isdigit():
+            out.append(_moment(int(piece[0])))
         else:
             out.append(piece[0])
-            of_status = of_status and piece[0].strip().lower() not in {"and", "or"}
-    return _TIMES.sub(lambda found: found[1] + _moment(int(found[2])), "".join(out))
+            ends = piece[0].strip().lower() in {"and", "or"}
+            of_status, of_time = of_status and not ends, of_time and not ends
+    return "".join(out)
 
 
 def read_order(texts: Sequence[Any]) -> str:

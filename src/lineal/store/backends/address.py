@@ -69,7 +69,7 @@ def parse_address(text: str, *, base: Path) -> Address:
     _refuse_secrets(parts)
     if scheme == FOLDER and not bucket and path.startswith("/"):
         return Address(scheme=FOLDER, path=path)
-    if scheme in SERVERS and bucket and not parts.query and not parts.fragment:
+    if scheme in SERVERS and bucket and path.strip("/").startswith("projects/") and not parts.query and not parts.fragment:
         return Address(scheme=scheme, bucket=parts.netloc, path=path.strip("/"))
     if scheme not in BUCKETS or not bucket:
         raise InvalidInput(f"{text!r} is no address of a store", kind="bad-address", hint=_HINT)
