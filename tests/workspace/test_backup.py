@@ -6,10 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from lineal.bootstrap.hosting import back_up_server, people_of, restore_server
-from lineal.errors import Conflict, Integrity, InvalidInput, InvalidState, LinealError, NotFound
+from lineal.errors import Conflict, Integrity, InvalidInput, InvalidState, LinealError, NotFound, Unavailable
+from lineal.ledger import schema
+from lineal.ledger.database import Ledger
 from lineal.records.run import RunStatus
+from lineal.workspace import backup
 from lineal.workspace.hosting import Hosting
 from lineal.workspace.interface import silent
 
@@ -146,3 +150,49 @@ def test_a_backup_of_a_newer_lineal_is_refused(full: Path, tmp_path: Path) -> No
     with pytest.raises(InvalidState) as caught:
         restore_server(tmp_path / "new.tar", tmp_path / "again", database=None, progress=silent)
     assert caught.value.kind == "newer-format"
+
+
+def test_only_its_owner_reads_a_backup(full: Path, tmp_path: Path) -> None:
+    back_up_server(full, tmp_path / "all.tar", progress=silent)
+    assert (tmp_path / "all.tar").stat().st_mode & 0o077 == 0
+
+
+def test_a_restore_that_breaks_off_leaves_nothing(full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_given: object) -> tuple[int, int]:
+        raise OSError(28, "No space left on device")
+
+    back_up_server(full, tmp_path / "all.tar", progress=silent)
+    monkeypatch.setattr(backup, "_put_files", full_disk)
+    with pytest.raises(Unavailable) as caught:
+        restore_server(tmp_path / "all.tar", tmp_path / "again", database=None, progress=silent)
+    assert caught.value.kind == "backup-failed"
+    assert not [path for path in tmp_path.iterdir() if "again" in path.name]
+    monkeypatch.undo()
+    assert restore_server(tmp_path / "all.tar", tmp_path / "again", database=None, progress=silent).rows > 0
+
+
+def test_an_index_that_was_merged_meanwhile_is_made_anew(full: Path, tmp_path: Path) -> None:
+    shards = [path for path in full.glob("store/*/index/*") if path.is_file()]
+    assert shards
+    for shard in shards:  # as if the merge had come between the backup's two looks at the folder
+        shard.unlink()
+    back_up_server(full, tmp_path / "all.tar", progress=silent)
+    restore_server(tmp_path / "all.tar", tmp_path / "again", database=None, progress=silent)
+    hosting = Hosting(folder=tmp_path / "again", settings={}, actor="ann")
+    assert hosting._local("flights").datasets.open("a@1", "").read().startswith(b"x,y")
+    hosting.close()
+
+
+def test_a_backup_of_postgresql_under_writes_is_one_state(full: Path, tmp_path: Path, new_database: Callable[[], str]) -> None:
+    back_up_server(full, tmp_path / "all.tar", progress=silent)
+    url = new_database()
+    restore_server(tmp_path / "all.tar", tmp_path / "busy", database=url, progress=silent)
+    ledger = Ledger.open(url)
+    with ledger.snapshot() as connection:
+        before = connection.execute(select(func.count()).select_from(schema.projects)).scalar_one()
+        other = Ledger.open(url)
+        with other.write() as writing:
+            writing.execute(schema.projects.insert().values(id="9" * 32, name="late", created_at=1))
+        other.close()
+        assert connection.execute(select(func.count()).select_from(schema.projects)).scalar_one() == before
+    ledger.close()

@@ -72,9 +72,8 @@ def restore_server(source: Path, folder: Path, *, database: str | None, progress
     """Restores a backup into an empty data folder; raises as `lineal.workspace.backup.restore` does."""
     place = folder.absolute()
 
-    def open_ledger() -> Ledger:
-        place.mkdir(parents=True, exist_ok=True)
-        return Ledger.open(_database(database or "") or ledger_url(place))
+    def open_ledger(making: Path) -> Ledger:
+        return Ledger.open(_database(database or "") or ledger_url(making))
 
     return restore(source, place, open_ledger, progress=progress)
 

@@ -46,5 +46,5 @@ def internal_error() -> InternalError:
     return InternalError(
         "Lineal failed where it should not have",
         kind="internal-error",
-        hint="The traceback is in the terminal that runs `lineal ui`; please report it.",
+        hint="The traceback is where `lineal ui` or `lineal server` writes its errors; please report it.",
     )

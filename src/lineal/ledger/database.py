@@ -10,11 +10,13 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from lineal.errors import Conflict, Integrity, InvalidState, LinealError, Unavailable
 from lineal.ledger import schema
 
 BUSY_SECONDS = 30.0
+CONNECT_SECONDS = 5
 
 
 class _Cursor(Protocol):
@@ -46,7 +48,7 @@ class Ledger:
             Integrity: kind ``damaged-ledger``, if the database cannot be read.
             Unavailable: kind ``ledger-unavailable``, if it does not answer, is full or read-only.
         """
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if url.startswith("sqlite") else {})
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}) if url.startswith("sqlite") else _far_engine(url)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
@@ -67,6 +69,13 @@ class Ledger:
     def read(self) -> Iterator[Connection]:
         """A connection that sees one consistent state."""
         with _translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Like `read`, for many statements: all of them see the state that the first one saw."""
+        options = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        with _translated(), self._engine.connect().execution_options(**options) as connection:
             yield connection
 
     @contextmanager
@@ -103,6 +112,12 @@ class Ledger:
                 connection.execute(insert(schema.meta).values(key="format", value=str(schema.FORMAT_VERSION)))
 
 
+def _far_engine(url: str) -> Engine:
+    """Connections to a server: as many as requests are worked on at once, asked whether they live before they are used, and none waited for too long."""
+    arguments = {"connect_timeout": CONNECT_SECONDS} if url.startswith("postgresql") else {}
+    return create_engine(url, pool_size=20, max_overflow=12, pool_timeout=BUSY_SECONDS, pool_pre_ping=True, connect_args=arguments)
+
+
 def _stored_version(connection: Connection) -> int | None:
     value = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "format")).scalar()
     return None if value is None else int(value)
@@ -137,6 +152,8 @@ def _begin_sqlite(connection: Connection) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except PoolTimeout as error:
+        raise Unavailable("every connection to the ledger is in use", kind="ledger-unavailable", hint="Try again in a moment.") from error
     except OperationalError as error:
         raise _operational(error) from error
     except DatabaseError as error:

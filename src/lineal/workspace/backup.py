@@ -6,9 +6,10 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -19,6 +20,8 @@ from lineal.errors import Conflict, Integrity, InvalidInput, InvalidState, Unava
 from lineal.ledger import schema
 from lineal.ledger.database import Ledger
 from lineal.ledger.portable import pieces
+from lineal.store.backends.address import FOLDER, Address
+from lineal.store.repository import Repository
 from lineal.workspace.interface import Progress, silent
 
 FORMAT = 1
@@ -44,9 +47,10 @@ class BackedUp:
 
 
 def back_up(folder: Path, ledger: Ledger, target: Path, *, store: str = "", progress: Progress = silent) -> BackedUp:
-    """Writes a backup; the server may run meanwhile. The file is whole, or not there at all.
+    """Writes a backup that only its owner can read; the server may run meanwhile. The file is whole, or not there at all.
 
-    Order: the ledger first, in one snapshot, then the files: whatever a row names is there by then.
+    Order: journals, then the ledger in one snapshot, so that what is read in between is in one of both; then the few values of the stores that
+    change, then the files that these and the rows name, which only grow.
 
     Raises:
         Conflict: kind ``file-exists``. Unavailable: kind ``backup-failed``.
@@ -55,12 +59,16 @@ def back_up(folder: Path, ledger: Ledger, target: Path, *, store: str = "", prog
         raise Conflict(f"{target} is there already", kind="file-exists", hint="Name another file.")
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with tarfile.open(temporary, "w") as tar:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w") as tar:
             sums: dict[str, str] = {}
             head = {"format": FORMAT, "ledger": schema.FORMAT_VERSION, "store": store}
             _add_bytes(tar, HEAD, json.dumps(head).encode(), sums)
+            first = _add_files(tar, folder, _journals(folder), sums, progress)
             rows = _add_rows(tar, ledger, sums, progress)
-            files, size = _add_files(tar, folder, sums, progress)
+            second = _add_files(tar, folder, _values(folder), sums, progress)
+            third = _add_files(tar, folder, _files(folder), sums, progress)
+            files, size = (sum(parts) for parts in zip(first, second, third, strict=True))
             _add_bytes(tar, SUMS, json.dumps(sums).encode(), {})
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -74,8 +82,14 @@ def back_up(folder: Path, ledger: Ledger, target: Path, *, store: str = "", prog
     return BackedUp(path=str(target), rows=rows, files=files, bytes=size, store=store)
 
 
-def restore(source: Path, folder: Path, open_ledger: Callable[[], Ledger], *, progress: Progress = silent) -> BackedUp:
+def restore(source: Path, folder: Path, open_ledger: Callable[[Path], Ledger], *, progress: Progress = silent) -> BackedUp:
     """Puts a backup into an empty data folder and an empty ledger, after every part was compared with its checksum.
+
+    The folder is there when everything is in it, and not before. The stores' indexes are made anew from their packs: those of a server that ran
+    may have been merged while the backup was taken.
+
+    Args:
+        open_ledger: opens the ledger that is filled, given the folder that is being made.
 
     Raises:
         InvalidInput: kind ``bad-backup``. Integrity: kind ``damaged-backup``. Conflict: kind ``folder-not-empty`` or ``ledger-not-empty``.
@@ -87,23 +101,44 @@ def restore(source: Path, folder: Path, open_ledger: Callable[[], Ledger], *, pr
         with tarfile.open(source, "r") as tar:
             head, sums = _checked_head(tar, source)
             _check_sums(tar, sums, progress)
-            ledger = open_ledger()
-            try:
-                rows = _put_rows(tar, ledger, progress)
-            finally:
-                ledger.close()
-            files, size = _put_files(tar, folder, progress)
+            rows, files, size = _put(tar, folder, open_ledger, progress)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise InvalidInput(f"there is no file {source}", kind="bad-backup", hint="Name the file that lineal backup wrote.") from error
+        raise Unavailable(
+            f"the backup cannot be restored to {folder}: {error.strerror}", kind="backup-failed", hint="Free space, then try again."
+        ) from error
     except (tarfile.TarError, EOFError) as error:
         raise Integrity(f"{source} is damaged: {error}", kind="damaged-backup", hint="Take another backup.") from error
-    except FileNotFoundError as error:
-        raise InvalidInput(f"there is no file {source}", kind="bad-backup", hint="Name the file that lineal backup wrote.") from error
     return BackedUp(path=str(source), rows=rows, files=files, bytes=size, store=str(head.get("store", "")))
+
+
+def _put(tar: tarfile.TarFile, folder: Path, open_ledger: Callable[[Path], Ledger], progress: Progress) -> tuple[int, int, int]:
+    """Fills a folder beside the one that is wanted, and gives it that one's name at the end; what breaks off leaves nothing."""
+    making = folder.with_name(f".{folder.name}.restoring")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    try:
+        files, size = _put_files(tar, making, progress)
+        for store in sorted((making / "store").glob("*")):
+            Repository.mend_index(Address(scheme=FOLDER, path=str(store)))
+        ledger = open_ledger(making)
+        try:
+            rows = _put_rows(tar, ledger, progress)
+        finally:
+            ledger.close()
+        if folder.is_dir():
+            folder.rmdir()
+        making.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return rows, files, size
 
 
 def _add_rows(tar: tarfile.TarFile, ledger: Ledger, sums: dict[str, str], progress: Progress) -> int:
     rows = 0
     tables = schema.metadata.sorted_tables
-    with ledger.read() as connection, tempfile.TemporaryDirectory() as scratch:
+    with ledger.snapshot() as connection, tempfile.TemporaryDirectory() as scratch:
         for number, table in enumerate(tables):
             progress("reading the ledger", number, len(tables))
             path = Path(scratch) / f"{table.name}.jsonl"
@@ -115,11 +150,14 @@ def _add_rows(tar: tarfile.TarFile, ledger: Ledger, sums: dict[str, str], progre
     return rows
 
 
-def _add_files(tar: tarfile.TarFile, folder: Path, sums: dict[str, str], progress: Progress) -> tuple[int, int]:
+def _add_files(tar: tarfile.TarFile, folder: Path, paths: Iterable[Path], sums: dict[str, str], progress: Progress) -> tuple[int, int]:
     files = size = 0
-    for path in _files(folder):
+    for path in paths:
+        name = FILES + path.relative_to(folder).as_posix()
+        if name in sums:
+            continue
         try:
-            size += _add_file(tar, FILES + path.relative_to(folder).as_posix(), path, sums)
+            size += _add_file(tar, name, path, sums)
         except FileNotFoundError:
             continue  # a journal that was read in, or a shard that was merged meanwhile
         files += 1
@@ -128,8 +166,18 @@ def _add_files(tar: tarfile.TarFile, folder: Path, sums: dict[str, str], progres
     return files, size
 
 
+def _journals(folder: Path) -> Iterator[Path]:
+    """What runs wrote and nobody has read in yet."""
+    yield from sorted(path for path in folder.glob("projects/*/.lineal/journals/*/*") if path.is_file())
+
+
+def _values(folder: Path) -> Iterator[Path]:
+    """What of the stores changes: names of versions and the like."""
+    yield from sorted(path for part in ("refs", "keep", "projects") for path in folder.glob(f"store/*/{part}/**/*") if path.is_file())
+
+
 def _files(folder: Path) -> Iterator[Path]:
-    """Packs before what names them would be found by the ledger's snapshot anyway; of the rest the order is that of the names."""
+    """Everything else; what the first passes took is left out by its name."""
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder)
         cached = len(inner.parts) > 3 and inner.parts[0] == "projects" and inner.parts[2] == ".lineal" and inner.parts[3] in _CACHES

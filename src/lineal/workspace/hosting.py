@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import threading
 import time
@@ -30,6 +31,7 @@ from lineal.workspace.site import Site, system_clock
 if TYPE_CHECKING:
     from lineal.workspace.interface import Workspace
 
+_log = logging.getLogger("lineal.server")
 FORMAT = 1
 IDENTITY = "server.json"
 _AT_ONCE = 8
@@ -94,6 +96,10 @@ class Hosting:
                 kind="bad-name",
                 hint="Use up to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.",
             )
+        with self.ledger.read() as connection:
+            taken = rows.find_project(connection, name) is not None
+        if taken:
+            raise Conflict(f"there is a project {name} already", kind="name-taken", hint="Choose another name.")
         identifier = self._entropy(16).hex()
         create_project(self.folder / "projects" / identifier, name=name, entropy=lambda _size: bytes.fromhex(identifier))
         with self.ledger.write() as connection:
@@ -141,12 +147,20 @@ class Hosting:
         """
         changed = 0
         for name in self._waiting():
-            site = self._local(name).site
-            waiting = sorted(os.listdir(site.layout.journals))
-            for start in range(0, len(waiting), _AT_ONCE):
-                changed += ingest_some(site, waiting[start : start + _AT_ONCE])
-                if busy():
-                    time.sleep(_PAUSE_SECONDS)
+            try:
+                changed += self._ingest(name, busy)
+            except LinealError as error:  # of this project only: the others have their turn
+                _log.warning("what runs of %s wrote could not be read in: %s", name, error)
+        return changed
+
+    def _ingest(self, name: str, busy: Callable[[], bool]) -> int:
+        changed = 0
+        site = self._local(name).site
+        waiting = sorted(os.listdir(site.layout.journals))
+        for start in range(0, len(waiting), _AT_ONCE):
+            changed += ingest_some(site, waiting[start : start + _AT_ONCE])
+            if busy():
+                time.sleep(_PAUSE_SECONDS)
         return changed
 
     def problems(self) -> dict[str, str]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the histogram of how long requests take, in seconds."""
 _RECENT_SECONDS = 0.02
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _log = logging.getLogger("lineal.requests")
 
@@ -49,7 +50,7 @@ class Requests:
         """Counts one."""
         self._last = time.monotonic()
         with self._lock:
-            key = (method, route, status)
+            key = (method if method in _METHODS else "other", route, status)
             self._counts[key] = self._counts.get(key, 0) + 1
             cells = self._seconds.setdefault(route, [0.0] * (len(BOUNDS) + 2))
             place = next((place for place, bound in enumerate(BOUNDS) if seconds <= bound), len(BOUNDS))

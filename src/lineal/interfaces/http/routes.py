@@ -134,7 +134,8 @@ def json_response(value: Any, *, status: int = 200, media: str = "application/js
 def problem_response(error: LinealError, request: Request, *, status: int | None = None) -> JSONResponse:
     """An error as problem JSON."""
     found = problem(error, status=status or _STATUS.get(error.kind), instance=request.url.path)
-    return JSONResponse(found, status_code=found["status"], media_type=PROBLEM_TYPE)
+    headers = {"retry-after": "2"} if found["status"] == 503 else {}
+    return JSONResponse(found, status_code=found["status"], media_type=PROBLEM_TYPE, headers=headers)
 
 
 _STATUS = {"body-too-large": 413, "not-json": 415, "too-many-attempts": 429}
