@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -43,7 +43,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        group: ``project``, ``machine``, ``recording`` or ``extras``.
+        group: ``project``, ``server``, ``machine``, ``recording`` or ``extras``.
         state: ``works``, ``limited`` or ``missing``.
         detail: what was found, and what follows from it.
     """
@@ -54,14 +54,15 @@ class Finding:
     detail: str
 
 
-def examine(site: Site | None, *, trouble: str = "") -> tuple[Finding, ...]:
+def examine(site: Site | None, *, trouble: str = "", server: Iterable[Finding] = ()) -> tuple[Finding, ...]:
     """Looks at the project (where there is one), the machine, what recording needs, and the extras.
 
     Args:
         trouble: why no project could be opened.
+        server: what was found of the server whose project it is, where there is one.
     """
     folder = site.layout.state if site else Path.cwd()
-    return (*_project(site, trouble), *_machine(folder), *_recording(), *_extras())
+    return (*_project(site, trouble), *server, *_machine(folder), *_recording(), *_extras())
 
 
 def _project(site: Site | None, trouble: str) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lineal.records.run import Run, RunPage, RunStatus, Series
     from lineal.records.sending import Sent, Unsent
     from lineal.records.verdict import Reproduction
+    from lineal.workspace.health import Finding
 
 T = TypeVar("T")
 
@@ -334,6 +335,7 @@ class Outbox(Protocol):
 
     def send(self, *, progress: Progress = silent) -> Sent: ...
     def unsent(self) -> Sequence[Unsent]: ...
+    def examine(self) -> Sequence[Finding]: ...
 
 
 class Intake(Protocol):

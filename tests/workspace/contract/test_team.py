@@ -163,11 +163,13 @@ class TestSync:
         found = json.loads(left.stdout)
         assert (left.exit_code, [one["run"] for one in found["left"]], found["runs"]) == (6, [run.id], 0)
         assert "cannot be reached" in found["reason"]
+        assert doctor() == {"server": "missing", "sent": "limited"}
 
         server = start_server(tmp_path / "server", "--no-auth", port=port)
         done = CliRunner().invoke(program(), ["sync", "--json"])
         assert (done.exit_code, json.loads(done.stdout)["runs"], json.loads(done.stdout)["left"]) == (0, 1, [])
         assert "No run had anything to send." in CliRunner().invoke(program(), ["sync"]).stdout
+        assert doctor() == {"server": "works", "sent": "works"}
         server.stop()
 
     def test_a_folder_that_works_for_itself_has_nothing_to_send(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,6 +299,12 @@ class TestPrograms:
         found = bob.workspace.runs.get(run)
         assert (found.status, found.metrics["loss"].last, bool(found.code.files)) == (status, 0.25, True)
         assert not [text for text in found.warnings if "damaged" in text]
+
+
+def doctor() -> dict[str, str]:
+    """What `lineal doctor` says of the server: name to state."""
+    found = json.loads(CliRunner().invoke(program(), ["doctor", "--json"]).stdout)
+    return {one["name"]: one["state"] for one in found if one["group"] == "server"}
 
 
 def own_environment() -> dict[str, str]:

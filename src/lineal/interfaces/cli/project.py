@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lineal.interfaces.cli.output import add_row, facts, heading, print_document, say, show, styled, table, what_next
 from lineal.interfaces.cli.session import json_option
 from lineal.interfaces.cli.wording import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lineal.workspace.health import Finding
+    from lineal.workspace.interface import Outbox
 
 STATE_STYLES = {"works": "green", "limited": "yellow", "missing": "red"}
 
@@ -79,11 +86,16 @@ def doctor(*, as_json: bool) -> None:
     from lineal.workspace.health import examine
 
     site, trouble = None, ""
+    server: Sequence[Finding] = ()
     try:
-        site = open_workspace().site
+        workspace = open_workspace()
+        site = workspace.site
+        outbox: Outbox | None = getattr(workspace, "outbox", None)
+        if outbox is not None:
+            server = outbox.examine()
     except LinealError as error:
         trouble = str(error)
-    findings = examine(site, trouble=trouble)
+    findings = examine(site, trouble=trouble, server=server)
     if as_json:
         print_document(findings)
         return

@@ -12,6 +12,7 @@ from lineal.workspace.interface import Progress, silent
 
 if TYPE_CHECKING:
     from lineal.records.sending import Unsent
+    from lineal.workspace.health import Finding
     from lineal.workspace.remote.lines import TeamLines
     from lineal.workspace.remote.link import Link
     from lineal.workspace.remote.sending import Sender
@@ -49,3 +50,19 @@ class Outbox:
     def unsent(self) -> tuple[Unsent, ...]:
         """Runs with something that has not travelled, the longest waiting first. Asks nobody."""
         return self._sender().unsent()
+
+    def examine(self) -> tuple[Finding, ...]:
+        """What `lineal doctor` says of the server: whether it answers, and what waits here until it does. Raises nothing."""
+        from lineal.workspace.health import LIMITED, MISSING, WORKS, Finding
+
+        try:
+            self._link.reach(lambda client: client.get("/project"))
+        except LinealError as error:
+            answers = Finding(group="server", name="server", state=MISSING, detail=error.message)
+        else:
+            answers = Finding(group="server", name="server", state=WORKS, detail=f"{self._link.address} answers")
+        runs, datasets = len(self.unsent()), len(tuple(self._lines.unsent()))
+        if not runs and not datasets:
+            return answers, Finding(group="server", name="sent", state=WORKS, detail="everything recorded here is at the server")
+        detail = f"{runs} runs and {datasets} datasets wait here; send them with: lineal sync"
+        return answers, Finding(group="server", name="sent", state=LIMITED, detail=detail)
