@@ -13,10 +13,12 @@ from lineal.records.digest import raw_hash
 from lineal.store.copyindex import OUTSIDE, SUBFOLDER, CopyIndex, Kept, Record, flag_of
 from lineal.store.ignoring import IGNORE_FILE
 from lineal.store.listing import FOLDER, UNKNOWN, Listing, list_folder
-from lineal.store.status import Status, is_settled
+from lineal.store.status import Status, is_settled, is_settled_at
 from lineal.store.workingcopy import NONE, SUBFOLDER_KEPT, make_record
 
 Wanted = Mapping[bytes, TreeEntry | None]
+
+_CTIME = Status._fields.index("st_ctime_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Written:
         A move changes the status's own time and nothing else. A change before the move would have had to be in a folder of a random name.
         """
         was = self.statuses[path]
-        moved_only = was._replace(st_ctime_ns=status.st_ctime_ns) == status
-        untouched = moved_only and is_settled(was._replace(st_ctime_ns=was.st_mtime_ns), self.moved) and is_settled(status, seen)
+        moved_only = was[:_CTIME] == status[:_CTIME] and was[_CTIME + 1 :] == status[_CTIME + 1 :]
+        untouched = moved_only and is_settled_at(was.st_mtime_ns, self.moved) and is_settled(status, seen)
         return status if untouched else UNKNOWN
 
 

@@ -32,6 +32,10 @@ def status_of(looked: os.stat_result) -> Status:
 
 def is_settled(status: Looked, seen: int) -> bool:
     """Whether a change after ``seen`` would show in the status; file systems without fractions of a second need longer (git's racy rule)."""
-    touched = max(status.st_mtime_ns, status.st_ctime_ns)
+    return is_settled_at(max(status.st_mtime_ns, status.st_ctime_ns), seen)
+
+
+def is_settled_at(touched: int, seen: int) -> bool:
+    """The same of something that was touched at that time, in nanoseconds."""
     doubt = _COARSE_DOUBT_NS if not touched % 1_000_000_000 else _FINE_DOUBT_NS
     return touched + doubt < seen
