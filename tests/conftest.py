@@ -19,7 +19,14 @@ from hypothesis import settings
 settings.register_profile("lineal", deadline=None)
 settings.load_profile("lineal")
 
-pytest_plugins = ["tests.object_stores", "tests.faulty_proxy", "tests.postgres", "tests.lineal_server", "tests.mlflow_client"]
+pytest_plugins = [
+    "tests.object_stores",
+    "tests.faulty_proxy",
+    "tests.postgres",
+    "tests.lineal_server",
+    "tests.mlflow_client",
+    "tests.training_libraries",
+]
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [

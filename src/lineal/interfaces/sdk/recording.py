@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import weakref
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -20,6 +21,8 @@ T = TypeVar("T")
 PathLike = TypeVar("PathLike", str, bytes, "os.PathLike[str]")
 
 _open: list[ActiveRun] = []
+_of_callbacks: weakref.WeakSet[ActiveRun] = weakref.WeakSet()
+"""Runs that a training framework's callback began: nobody else records into them, as nobody knows when they are over."""
 
 
 class ActiveRun:
@@ -42,6 +45,16 @@ class ActiveRun:
     def id(self) -> str:
         """The run's id: 32 hex digits, of which any unique beginning names it."""
         return self._recorder.run_id
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this process began it, and not one that it was forked from."""
+        return self._pid == os.getpid()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more can be recorded into it from here."""
+        return self._finished
 
     def param(self, key: str, default: T) -> T:
         """Records a parameter and gives its value: ``default``, unless ``lineal run -p key=value`` says otherwise."""
@@ -160,8 +173,15 @@ def run(
     """
     from lineal.workspace.interface import RunRequest
 
-    outer = next((active.id for active in reversed(_open) if active._pid == os.getpid()), "")  # noqa: SLF001 - its own class
-    request = RunRequest(name=name, tags=dict(tags or {}), inputs=tuple(inputs), outputs=tuple(outputs), experiment=experiment, parent=outer)
+    outer = innermost()
+    request = RunRequest(
+        name=name,
+        tags=dict(tags or {}),
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        experiment=experiment,
+        parent="" if outer is None else outer.id,
+    )
     active = ActiveRun(open_workspace().runs.start(request))
     if params:
         active.params(params)
@@ -171,6 +191,20 @@ def run(
 def start(name: str = "", **options: Any) -> ActiveRun:
     """Begins to record a run that ends with ``finish()``, for notebooks; one left open ends with the process."""
     return run(name, **options)
+
+
+def innermost() -> ActiveRun | None:
+    """The run of the innermost block that is open in this process."""
+    return next((active for active in reversed(_open) if active.is_here and active not in _of_callbacks), None)
+
+
+def begin_for_callback(name: str) -> ActiveRun:
+    """Begins a run for a callback of a training framework, which ends the one that another such callback left open. Raises like `run`."""
+    for before in [active for active in _open if active in _of_callbacks]:
+        before.finish()
+    active = run(name)
+    _of_callbacks.add(active)
+    return active
 
 
 def _finish_open() -> None:
