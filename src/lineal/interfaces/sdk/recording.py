@@ -47,11 +47,6 @@ class ActiveRun:
         return self._recorder.run_id
 
     @property
-    def is_here(self) -> bool:
-        """Whether this process began it, and not one that it was forked from."""
-        return self._pid == os.getpid()
-
-    @property
     def finished(self) -> bool:
         """Whether nothing more can be recorded into it from here."""
         return self._finished
@@ -195,7 +190,8 @@ def start(name: str = "", **options: Any) -> ActiveRun:
 
 def innermost() -> ActiveRun | None:
     """The run of the innermost block that is open in this process."""
-    return next((active for active in reversed(_open) if active.is_here and active not in _of_callbacks), None)
+    mine = os.getpid()
+    return next((active for active in reversed(_open) if active._pid == mine and active not in _of_callbacks), None)  # noqa: SLF001 - its own class
 
 
 def begin_for_callback(name: str) -> ActiveRun:
