@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from lineal.errors import Integrity
 from lineal.ledger.blocks import Columns, decimate, decode_block, encode_block, in_step_order, standing
@@ -90,6 +90,35 @@ def test_small_pieces_are_merged_and_large_ones_cut(ledger: Ledger) -> None:
     assert series.steps == tuple(range(150_000))
     assert (few.total, few.decimated) == (150_000, True)
     assert len(few.steps) <= 110
+
+
+def test_a_range_of_steps_is_read_finer_and_without_the_blocks_outside(ledger: Ledger) -> None:
+    begun(ledger)
+    with ledger.write() as connection:
+        append_points(connection, project_id=PROJECT, run_id=RUN, attempt=1, series={("loss", 0): columns(list(range(200_000)))})
+        append_points(connection, project_id=PROJECT, run_id=RUN, attempt=2, series={("loss", 0): columns(list(range(150_010, 150_020)))})
+        connection.execute(update(metric_blocks).where(metric_blocks.c.sequence == 0).values(body=b"damaged"))
+    with ledger.read() as connection:
+        (few,) = read_series(connection, RUN, "loss", points=100, start=140_000, stop=150_000)
+        (all_of_them,) = read_series(connection, RUN, "loss", points=100, start=150_000, stop=150_030)
+        (nothing,) = read_series(connection, RUN, "loss", start=10**9)
+    assert (few.total, few.decimated, few.steps[0], few.steps[-1]) == (10_001, True, 140_000, 150_000)
+    assert all_of_them.steps == tuple(range(150_000, 150_020))
+    assert not all_of_them.decimated
+    assert (nothing.steps, nothing.total) == ((), 0)
+
+
+def test_one_rank_is_read_alone_and_says_how_many_there_are(ledger: Ledger) -> None:
+    begun(ledger)
+    with ledger.write() as connection:
+        for rank in (0, 3):
+            append_points(connection, project_id=PROJECT, run_id=RUN, attempt=1, series={("loss", rank): columns([rank, rank + 1])})
+    with ledger.read() as connection:
+        both = read_series(connection, RUN, "loss")
+        (third,) = read_series(connection, RUN, "loss", rank=3)
+        assert read_series(connection, RUN, "loss", rank=1) == ()
+    assert [(series.rank, series.ranks) for series in both] == [(0, 2), (3, 2)]
+    assert (third.rank, third.steps) == (3, (3, 4))
 
 
 def test_a_summary_beside_a_series_sets_its_last_value_and_a_summary_alone_is_one_point(ledger: Ledger) -> None:

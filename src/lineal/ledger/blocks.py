@@ -5,7 +5,7 @@ docs/design/formats.md, "Metric blocks", has the format of a block.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,9 @@ class Columns:
     def take(self, which: Any) -> Columns:
         """The points at an index, mask or slice."""
         return Columns(steps=self.steps[which], values=self.values[which], times=self.times[which])
+
+
+NO_POINTS = Columns(steps=np.empty(0, np.int64), values=np.empty(0, np.float64), times=np.empty(0, np.int64))
 
 
 def join(parts: Iterable[Columns]) -> Columns:
@@ -72,11 +75,16 @@ def standing(parts: Sequence[tuple[int, Columns]]) -> Columns:
     first: dict[int, int] = {}
     for attempt, points in parts:
         first[attempt] = min(first.get(attempt, points.steps.min()), points.steps.min())
+    return standing_before(parts, first)
+
+
+def standing_before(parts: Sequence[tuple[int, Columns]], first: Mapping[int, int]) -> Columns:
+    """The same of some of the points, with the first step of every attempt known."""
     kept = []
     for attempt, points in parts:
         bound = min((step for later, step in first.items() if later > attempt), default=None)
         kept.append(points if bound is None else points.take(points.steps < bound))
-    return join(kept)
+    return kept[0] if len(kept) == 1 else join(kept)
 
 
 def in_step_order(points: Columns) -> Columns:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
-from lineal.ledger.blocks import Columns, decimate, decode_block, encode_block, in_step_order, join, standing
+from lineal.ledger.blocks import NO_POINTS, Columns, decimate, decode_block, encode_block, in_step_order, join, standing, standing_before
 from lineal.ledger.metric_rows import SeriesKey, blank_row, metric_rows, storable_row
 from lineal.ledger.portable import pieces, upsert
 from lineal.ledger.run_rows import number_of
@@ -41,18 +41,60 @@ def append_points(connection: Connection, *, project_id: str, run_id: str, attem
     _update_rows(connection, project_id, run_id, attempt, series)
 
 
-def read_series(connection: Connection, run_id: str, key: str, *, points: int | None = None) -> tuple[Series, ...]:
-    """The series of a metric, one per rank in their order, decimated to about ``points`` points where given; empty where there is none."""
-    query = select(metric_blocks).where(metric_blocks.c.run_id == run_id, metric_blocks.c.key == key)
-    blocks: dict[int, list[tuple[int, Columns]]] = {}
-    for row in connection.execute(query.order_by(metric_blocks.c.rank, metric_blocks.c.sequence)).mappings():
-        blocks.setdefault(row["rank"], []).append((row["attempt"], decode_block(row["body"])))
-    if not blocks:
+def read_series(
+    connection: Connection,
+    run_id: str,
+    key: str,
+    *,
+    points: int | None = None,
+    start: int | None = None,
+    stop: int | None = None,
+    rank: int | None = None,
+) -> tuple[Series, ...]:
+    """The series of a metric, one per rank in their order; empty where there is none.
+
+    Args:
+        points: decimated to about so many for each rank.
+        start, stop: only the steps from one to the other, both included. Blocks outside are not read.
+        rank: only this one.
+    """
+    table = metric_blocks.c
+    here = (table.run_id == run_id, table.key == key)
+    firsts: dict[int, dict[int, int]] = {}
+    for each, attempt, first in connection.execute(
+        select(table.rank, table.attempt, func.min(table.first_step)).where(*here).group_by(table.rank, table.attempt)
+    ):
+        firsts.setdefault(each, {})[attempt] = first
+    if not firsts:
         return _summary(connection, run_id, key)
-    return tuple(_series(key, in_step_order(standing(parts)), points) for _rank, parts in sorted(blocks.items()))
+    query = select(table.rank, table.attempt, table.body).where(*here, *_within(start, stop), *((table.rank == rank,) if rank is not None else ()))
+    blocks: dict[int, list[tuple[int, Columns]]] = {each: [] for each in sorted(firsts) if rank in {None, each}}
+    for each, attempt, body in connection.execute(query.order_by(table.rank, table.sequence)):
+        blocks[each].append((attempt, decode_block(body)))
+    return tuple(
+        _series(
+            key, _cut(in_step_order(standing_before(parts, firsts[each])), start, stop) if parts else NO_POINTS, points, rank=each, ranks=len(firsts)
+        )
+        for each, parts in blocks.items()
+    )
 
 
-def _series(key: str, points: Columns, wanted: int | None) -> Series:
+def _within(start: int | None, stop: int | None) -> list[ColumnElement[bool]]:
+    """Blocks that hold steps of the range."""
+    found = [metric_blocks.c.last_step >= start] if start is not None else []
+    return found + ([metric_blocks.c.first_step <= stop] if stop is not None else [])
+
+
+def _cut(points: Columns, start: int | None, stop: int | None) -> Columns:
+    """What lies in the range, of points in step order."""
+    if start is None and stop is None:
+        return points
+    first = 0 if start is None else int(np.searchsorted(points.steps, start, side="left"))
+    last = len(points) if stop is None else int(np.searchsorted(points.steps, stop, side="right"))
+    return points.take(slice(first, last))
+
+
+def _series(key: str, points: Columns, wanted: int | None, *, rank: int, ranks: int) -> Series:
     shown = points if wanted is None else decimate(points, wanted)
     return Series(
         key=key,
@@ -61,6 +103,8 @@ def _series(key: str, points: Columns, wanted: int | None) -> Series:
         times=tuple(shown.times.tolist()),
         total=len(points),
         decimated=len(shown) < len(points),
+        rank=rank,
+        ranks=ranks,
     )
 
 

@@ -218,7 +218,9 @@ class Series:
 
     Attributes:
         steps, values, times: equal lengths; ``times`` are microseconds UTC.
-        total: points stored.
+        total: points stored, in the range of steps that was asked for.
+        rank: of the process that logged them, in distributed training.
+        ranks: how many ranks logged this metric.
     """
 
     key: str
@@ -227,3 +229,5 @@ class Series:
     times: tuple[int, ...]
     total: int
     decimated: bool = False
+    rank: int = 0
+    ranks: int = 1

@@ -61,6 +61,8 @@ def pack_series(series: Sequence[Series]) -> bytes:
                 "times": _column("q", one.times),
                 "total": one.total,
                 "decimated": one.decimated,
+                "rank": one.rank,
+                "ranks": one.ranks,
             }
             for one in series
         ]
@@ -85,6 +87,8 @@ class _Columns(msgspec.Struct, frozen=True, kw_only=True):
     times: bytes
     total: int
     decimated: bool = False
+    rank: int = 0
+    ranks: int = 1
 
     def series(self) -> Series:
         """The series."""
@@ -95,6 +99,8 @@ class _Columns(msgspec.Struct, frozen=True, kw_only=True):
             times=tuple(_values("q", self.times)),
             total=self.total,
             decimated=self.decimated,
+            rank=self.rank,
+            ranks=self.ranks,
         )
 
 

@@ -95,8 +95,10 @@ class Runs(Protocol):
 
     def get(self, reference: str) -> Run: ...
     def search(self, *, where: str = "", order: str = "", limit: int = 100, offset: int = 0) -> RunPage: ...
-    def series(self, reference: str, key: str, *, points: int | None = None) -> tuple[Series, ...]:
-        """One series per rank; decimated to about ``points`` where given."""
+    def series(
+        self, reference: str, key: str, *, points: int | None = None, start: int | None = None, stop: int | None = None, rank: int | None = None
+    ) -> tuple[Series, ...]:
+        """One series per rank, or of one; decimated to about ``points`` where given, and cut to the steps from ``start`` to ``stop``."""
 
     def log(self, reference: str) -> Iterator[bytes]:
         """The run's output in pieces, as far as it is written; secrets are already taken out."""

@@ -69,13 +69,15 @@ class LocalRuns:
         with self._site.ledger.read() as connection:
             return search_runs(connection, self._site.project_id, where=where, order=order, limit=limit, offset=offset)
 
-    def series(self, reference: str, key: str, *, points: int | None = None) -> tuple[Series, ...]:
+    def series(
+        self, reference: str, key: str, *, points: int | None = None, start: int | None = None, stop: int | None = None, rank: int | None = None
+    ) -> tuple[Series, ...]:
         """The points of a metric, one series per rank. Raises NotFound kind ``unknown-metric``."""
         from lineal.ledger.series import read_series
 
         identifier = self._id(reference)
         with self._site.ledger.read() as connection:
-            found = read_series(connection, identifier, key, points=points)
+            found = read_series(connection, identifier, key, points=points, start=start, stop=stop, rank=rank)
         if not found:
             known = ", ".join(sorted(self._load(identifier).metrics)) or "none"
             raise NotFound(f"run {identifier[:8]} has no metric {key!r}", kind="unknown-metric", hint=f"It has: {known}")

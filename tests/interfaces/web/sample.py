@@ -159,18 +159,23 @@ class SampleRuns:
             found = known + missing
         return RunPage(runs=tuple(found[offset : offset + limit]), total=len(found))
 
-    def series(self, reference: str, key: str, *, points: int | None = None) -> tuple[Series, ...]:
+    def series(
+        self, reference: str, key: str, *, points: int | None = None, start: int | None = None, stop: int | None = None, rank: int | None = None
+    ) -> tuple[Series, ...]:
         run = self.get(reference)
         if key not in run.metrics:
             raise NotFound(f"the run has no metric {key}", kind="unknown-metric")
         total = run.metrics[key].points
-        step = max(1, total // (points or total))
-        steps = tuple(range(0, total, step))
+        first, last = max(0, start or 0), min(total - 1, total if stop is None else stop)
+        step = max(1, (last - first) // (points or total))
+        steps = tuple(range(first, last + 1, step))
         chance = random.Random(run.number)
         end = run.metrics[key].last
         values = tuple(end + (1.2 - 0.1 * (run.number % 5)) * math.exp(-6 * at / total) + chance.gauss(0, 0.02) for at in steps)
         times = tuple(run.started_at + at * 1_000_000 for at in steps)
-        return (Series(key=key, steps=steps, values=values, times=times, total=total, decimated=step > 1),)
+        found = Series(key=key, steps=steps, values=values, times=times, total=last - first + 1, decimated=step > 1, ranks=2 if key == "loss" else 1)
+        ranked = (found, replace(found, rank=1, values=tuple(value + 0.3 for value in values))) if key == "loss" else (found,)
+        return ranked if rank is None else ranked[rank : rank + 1]
 
     def log(self, reference: str) -> Iterator[bytes]:
         self.get(reference)

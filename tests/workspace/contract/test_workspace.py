@@ -47,6 +47,8 @@ class TestRuns:
     def test_every_point_of_a_metric_is_there(self, loop: Loop) -> None:
         (series,) = loop.workspace.runs.series(loop.trained[0].id, "loss")
         assert (series.steps, series.values) == (tuple(range(20)), tuple(1 / (step + 1) for step in range(20)))
+        (part,) = loop.workspace.runs.series(loop.trained[0].id, "loss", start=5, stop=7, rank=0)
+        assert (part.steps, part.total, part.rank, part.ranks) == ((5, 6, 7), 3, 0, 1)
         with pytest.raises(NotFound) as caught:
             loop.workspace.runs.series(loop.trained[0].id, "loss?")
         assert caught.value.kind == "unknown-metric"

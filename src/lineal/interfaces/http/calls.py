@@ -75,6 +75,11 @@ class Call:
         except ValueError:
             raise InvalidInput(f"{name} must be a whole number, got {text!r}", kind="bad-parameter") from None
 
+    def optional_step(self, name: str) -> int | None:
+        """A whole number that a column of 64 bits holds, or None. Raises InvalidInput kind ``bad-parameter``."""
+        found = self.optional_number(name)
+        return None if found is None else max(-(2**63), min(found, 2**63 - 1))
+
     def choice(self, name: str, options: tuple[str, ...]) -> str:
         """One of ``options``; the first where nothing is given."""
         text = self.query.get(name, "") or options[0]

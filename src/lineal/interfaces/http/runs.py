@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from lineal.errors import InvalidInput
 from lineal.interfaces.http.calls import Call
-from lineal.interfaces.http.table import NUMBER, TEXT, Endpoint, parameter, required
+from lineal.interfaces.http.table import NUMBER, TEXT, WHOLE, Endpoint, parameter, required
 from lineal.records.access import Role
 
 MOST_RUNS = 1000
@@ -33,7 +33,12 @@ def get_run(call: Call) -> Any:
 def get_series(call: Call) -> Any:
     """The points of one metric, one series per rank."""
     points = call.number("points", 1000, least=2, most=MOST_POINTS)
-    return {"series": call.workspace.runs.series(call.path["run"], call.need("key"), points=points)}
+    return {"series": call.workspace.runs.series(call.path["run"], call.need("key"), points=points, **_part(call))}
+
+
+def _part(call: Call) -> dict[str, int | None]:
+    """Which part of a series was asked for."""
+    return {"start": call.optional_step("from"), "stop": call.optional_step("to"), "rank": call.optional_step("rank")}
 
 
 def get_points(call: Call) -> Iterator[bytes]:
@@ -41,7 +46,7 @@ def get_points(call: Call) -> Iterator[bytes]:
     from lineal.records.wire import pack_series  # with msgspec
 
     points = call.number("points", 0, most=2**31)
-    return iter((pack_series(call.workspace.runs.series(call.path["run"], call.need("key"), points=points or None)),))
+    return iter((pack_series(call.workspace.runs.series(call.path["run"], call.need("key"), points=points or None, **_part(call))),))
 
 
 def get_log(call: Call) -> Iterator[bytes]:
@@ -94,6 +99,11 @@ def stop_run(call: Call) -> Any:
     return call.workspace.runs.stop(call.path["run"])
 
 
+_PART = (
+    parameter("from", "only this step and later ones", WHOLE),
+    parameter("to", "only this step and earlier ones", WHOLE),
+    parameter("rank", "only this rank; every one unless given", NUMBER),
+)
 _PAGE = (parameter("limit", "at most so many", NUMBER), parameter("offset", "leave out so many", NUMBER))
 
 ENDPOINTS = (
@@ -123,7 +133,7 @@ ENDPOINTS = (
         handler=get_series,
         group="runs",
         role=Role.READER,
-        query=(required("key", "the metric"), parameter("points", "about so many, 1000 unless given; more are decimated", NUMBER)),
+        query=(required("key", "the metric"), parameter("points", "about so many, 1000 unless given; more are decimated", NUMBER), *_PART),
     ),
     Endpoint(
         method="GET",
@@ -132,7 +142,7 @@ ENDPOINTS = (
         handler=get_points,
         group="runs",
         role=Role.READER,
-        query=(required("key", "the metric"), parameter("points", "about so many; every one unless given", NUMBER)),
+        query=(required("key", "the metric"), parameter("points", "about so many; every one unless given", NUMBER), *_PART),
         answers=COLUMNS,
     ),
     Endpoint(

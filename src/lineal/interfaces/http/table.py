@@ -13,6 +13,7 @@ PREFIX = "/api/v1"
 Schema = Mapping[str, Any]
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "integer", "minimum": 0}
+WHOLE: Schema = {"type": "integer"}
 SWITCH: Schema = {"type": "boolean"}
 
 

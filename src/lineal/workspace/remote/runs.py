@@ -38,9 +38,12 @@ class RemoteRuns:
             if not page.runs or len(found) >= limit or len(page.runs) < PAGE:
                 return RunPage(runs=tuple(found), total=page.total)
 
-    def series(self, reference: str, key: str, *, points: int | None = None) -> tuple[Series, ...]:
+    def series(
+        self, reference: str, key: str, *, points: int | None = None, start: int | None = None, stop: int | None = None, rank: int | None = None
+    ) -> tuple[Series, ...]:
         """The points of a metric, one series per rank."""
-        return unpack_series(self._client.read(f"{self._path(reference)}/points", key=key, points=points))
+        wanted = {"key": key, "points": points, "from": start, "to": stop, "rank": rank}
+        return unpack_series(self._client.read(f"{self._path(reference)}/points", **wanted))
 
     def log(self, reference: str) -> Iterator[bytes]:
         """The output so far, in pieces."""

@@ -73,9 +73,12 @@ class TeamRuns:
             lambda runs: runs.search(**words, limit=limit, offset=offset), lambda: self._local.search(**words, limit=limit, offset=offset)
         )
 
-    def series(self, reference: str, key: str, *, points: int | None = None) -> tuple[Series, ...]:
+    def series(
+        self, reference: str, key: str, *, points: int | None = None, start: int | None = None, stop: int | None = None, rank: int | None = None
+    ) -> tuple[Series, ...]:
         """The points of a metric, one series per rank."""
-        return self._either(lambda runs: runs.series(reference, key, points=points), lambda: self._local.series(reference, key, points=points))
+        part = {"points": points, "start": start, "stop": stop, "rank": rank}
+        return self._either(lambda runs: runs.series(reference, key, **part), lambda: self._local.series(reference, key, **part))
 
     def log(self, reference: str) -> Iterator[bytes]:
         """The output so far; of a run that was recorded here also what has not travelled."""
