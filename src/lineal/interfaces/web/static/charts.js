@@ -94,16 +94,19 @@ export function smooth(values, weight) {
 }
 
 // A decimated series holds the lowest and the highest of every bucket: drawn as the band that they span and the line in its middle.
-function banded(values) {
-  const near = values.map((_, index) => values.slice(Math.max(0, index - 1), index + 2).filter(Number.isFinite));
+export function banded(values) {
+  const near = values.map((_, index) => {
+    const first = Math.max(0, Math.min(index - 1, values.length - 3)); // as many at the ends as between
+    return values.slice(first, first + 3).filter(Number.isFinite);
+  });
   const low = near.map((some) => (some.length ? Math.min(...some) : NaN));
   const high = near.map((some) => (some.length ? Math.max(...some) : NaN));
   return { low, high, middle: low.map((value, index) => (value + high[index]) / 2) };
 }
 
-function band(each, { low, high }, paint, log) {
+export function band(each, { low, high }, paint, log) {
   const floor = Math.min(...[...low, ...high].filter((value) => value > 0)); // a log scale has no place for what lies below
-  const rows = each.steps.map((step, index) => [step, log ? Math.max(floor, low[index]) : low[index], log && high[index] <= 0 ? NaN : high[index]]).filter((row) => row.every(Number.isFinite));
+  const rows = each.at.map((at, index) => [at, log ? Math.max(floor, low[index]) : low[index], log && high[index] <= 0 ? NaN : high[index]]).filter((row) => row.every(Number.isFinite));
   return {
     type: "custom", name: `${each.name} raw`, silent: true, clip: true, z: 1, data: rows, encode: { x: 0, y: [1, 2] }, tooltip: { show: false },
     renderItem: ({ dataIndexInside }, api) => (dataIndexInside ? null : {
@@ -112,76 +115,6 @@ function band(each, { low, high }, paint, log) {
       style: { fill: faded(paint, 0.22) },
     }),
   };
-}
-
-// Lines of series: the raw one stays visible behind the smoothed one.
-export function lines(series, { log = false, weight = 0, names = true } = {}) {
-  const { dim } = theme();
-  const all = [];
-  const spans = new Map();
-  for (const each of series) {
-    const raw = each.values.map(figure);
-    const span = each.decimated ? banded(raw) : null;
-    const values = (span ? span.middle : raw).map((value) => (log && value <= 0 ? NaN : value));
-    const points = (list) => list.map((value, index) => [each.steps[index], Number.isFinite(value) ? value : null]);
-    const paint = colour(each.token);
-    if (span) {
-      spans.set(each.name, span);
-      all.push(band(each, span, paint, log));
-    } else if (weight) all.push({ type: "line", data: points(values), showSymbol: false, silent: true, lineStyle: { color: faded(paint, 0.28), width: 1 }, tooltip: { show: false }, name: `${each.name} raw`, z: 1 });
-    all.push({
-      type: "line", name: each.name, labelLayout: { moveOverlap: "shiftY" }, data: points(weight ? smooth(values, weight) : values), showSymbol: values.length < 2, symbolSize: 5, sampling: false,
-      lineStyle: { color: paint, width: 1.6 }, itemStyle: { color: paint }, z: 2,
-      endLabel: { show: names && series.length > 1 && series.length <= 8, formatter: each.name, color: paint, fontSize: 11, distance: 4 },
-    });
-  }
-  const labelled = names && series.length > 1 && series.length <= 8;
-  const told = ({ seriesName, value, dataIndex }) => {
-    const span = spans.get(seriesName);
-    return `${seriesName}  ${number(value[1])}${span ? `  (${number(span.low[dataIndex])} to ${number(span.high[dataIndex])})` : ""}`;
-  };
-  return {
-    grid: { left: 52, right: labelled ? 84 : 14, top: 12, bottom: 38 },
-    xAxis: axis("step", { type: "value", min: "dataMin", max: "dataMax", splitLine: { show: false } }),
-    yAxis: axis("", { type: log ? "log" : "value", scale: true, axisLabel: { color: dim, fontSize: 11, formatter: number } }),
-    tooltip: tooltip({
-      trigger: "axis",
-      formatter: (marks) => [`step ${number(marks[0]?.axisValue)}`, ...marks.filter((mark) => !mark.seriesName.endsWith(" raw")).slice(0, 12).map(told)].join("\n"),
-    }),
-    series: all,
-  };
-}
-
-// The switches over a group of charts: log scale and smoothing, kept in the address.
-export function tools(change) {
-  const log = document.querySelector("[data-chart-log]");
-  const smoothing = document.querySelector("[data-chart-smooth]");
-  const words = new URLSearchParams(location.search);
-  if (log) log.checked = words.get("log") === "1";
-  if (smoothing) smoothing.value = words.get("smooth") || "0";
-  const state = () => ({ log: Boolean(log?.checked), weight: Number(smoothing?.value || 0) });
-  const changed = () => {
-    const address = new URL(location.href);
-    const now = state();
-    if (now.log) address.searchParams.set("log", "1"); else address.searchParams.delete("log");
-    if (now.weight) address.searchParams.set("smooth", String(now.weight)); else address.searchParams.delete("smooth");
-    history.replaceState(null, "", address);
-    change(now);
-  };
-  log?.addEventListener("change", changed);
-  smoothing?.addEventListener("input", changed);
-  return state;
-}
-
-export async function series(run, key, points = 800) {
-  const answer = await fetch(`${document.body.dataset.base}/api/v1/runs/${run}/series?key=${encodeURIComponent(key)}&points=${points}`);
-  if (!answer.ok) return [];
-  return (await answer.json()).series;
-}
-
-export function decimated(found) {
-  const cut = found.find((each) => each.decimated);
-  return cut ? `drawn from ${cut.steps.length.toLocaleString("en")} of ${cut.total.toLocaleString("en")} points; the band spans lowest to highest` : "";
 }
 
 export const embedded = (id) => JSON.parse(document.getElementById(id).textContent);

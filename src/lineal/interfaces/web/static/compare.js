@@ -1,5 +1,6 @@
 // Runs against one another: a parameter against a metric, all differing parameters at once, series over each other.
-import { axis, colour, colours, decimated, draw, embedded, figure, lines, number, ready, series, theme, tooltip, tools } from "./charts.js";
+import { axis, colour, colours, draw, embedded, figure, number, ready, theme, tooltip } from "./charts.js";
+import { SeriesFigure, whenSeen } from "./series.js";
 
 const data = embedded("comparison");
 const tokens = colours(data.runs.map((run) => run.id));
@@ -84,32 +85,18 @@ function remember() {
 x.addEventListener("change", remember);
 y.addEventListener("change", remember);
 
-const overlays = [...document.querySelectorAll("[data-overlay]")];
-const known = new Map();
-function show(place, state) {
-  const found = known.get(place);
-  if (!found) return;
-  if (!found.length) return;
-  draw(place.querySelector(".plot"), () => lines(found, state));
-  place.querySelector("[data-decimated]").textContent = decimated(found);
-}
-const state = tools((now) => overlays.forEach((place) => show(place, now)));
+const OVERLAID = 24; // runs whose series are drawn over each other
 
-async function load(place) {
-  const has = new Set(data.has[place.dataset.overlay]);
-  const found = await Promise.all(data.runs.filter((run) => has.has(run.id)).slice(0, 24).map(async (run) => {
-    const each = await series(run.id, place.dataset.overlay, 400);
-    return each.map((one, rank) => ({ ...one, name: each.length > 1 ? `${run.label} rank ${rank}` : run.label, token: tokens[run.id] }));
-  }));
-  known.set(place, found.flat());
-  show(place, state());
+function overlay(place) {
+  const key = place.dataset.overlay;
+  const has = new Set(data.has[key]);
+  const runs = data.runs.filter((run) => has.has(run.id));
+  const made = new SeriesFigure(place, runs.slice(0, OVERLAID).map((run) => ({ run: run.id, key, name: run.label, token: tokens[run.id], origin: run.started, alone: false })), 400);
+  made.note = runs.length > OVERLAID ? `the first ${OVERLAID} of ${runs.length} runs` : "";
+  made.load();
 }
 
 await ready();
 scatter();
 parallel();
-const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
-  seen.unobserve(entry.target);
-  load(entry.target);
-}), { rootMargin: "300px" });
-overlays.forEach((place) => seen.observe(place));
+whenSeen(document.querySelectorAll("[data-overlay]"), overlay);

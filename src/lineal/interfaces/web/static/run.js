@@ -1,32 +1,50 @@
 // A run's charts and its log while it grows.
-import { colours, decimated, draw, lines, ready, tools, series } from "./charts.js";
+import { colours, ready } from "./charts.js";
+import { SeriesFigure, whenSeen } from "./series.js";
 
 const figures = [...document.querySelectorAll("[data-series]")];
-const known = new Map();
+const drawn = new Map();
 
-function show(figure, state) {
-  const found = known.get(figure);
-  if (!found?.length) return;
-  const token = colours([figure.dataset.run])[figure.dataset.run];
-  const named = found.map((each, rank) => ({ ...each, name: found.length > 1 ? `rank ${rank}` : figure.dataset.label, token: found.length > 1 ? `series-${(rank % 8) + 1}` : token }));
-  draw(figure.querySelector(".plot"), () => lines(named, state));
-  figure.querySelector("[data-decimated]").textContent = decimated(found);
+function sourceOf({ dataset }, token) {
+  return { run: dataset.run, key: dataset.label, name: dataset.label, token, origin: Number(dataset.origin), alone: true };
 }
 
-const state = tools((now) => figures.forEach((figure) => show(figure, now)));
+function load(place) {
+  const made = drawn.get(place) ?? new SeriesFigure(place, [sourceOf(place, colours([place.dataset.run])[place.dataset.run])]);
+  drawn.set(place, made);
+  return made.load();
+}
 
-async function load(figure) {
-  known.set(figure, await series(figure.dataset.run, figure.dataset.label));
-  show(figure, state());
+// Several metrics over each other, chosen by ticking them.
+const together = document.querySelector("[data-together]");
+const ticks = [...document.querySelectorAll("[data-together-key]")];
+function drawTogether() {
+  const wanted = ticks.filter((tick) => tick.checked);
+  const address = new URL(location.href);
+  address.searchParams.delete("together");
+  wanted.forEach((tick) => address.searchParams.append("together", tick.value));
+  history.replaceState(null, "", address);
+  together.hidden = wanted.length < 2;
+  if (together.hidden) return;
+  const sources = wanted.map((tick, place) => ({ ...sourceOf(figures.find((each) => each.dataset.label === tick.value), `series-${(place % 8) + 1}`), alone: false }));
+  const made = drawn.get(together) ?? new SeriesFigure(together, sources);
+  made.sources = sources;
+  drawn.set(together, made);
+  made.load();
 }
 
 if (figures.length) {
   await ready();
-  const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
-    seen.unobserve(entry.target);
-    load(entry.target);
-  }), { rootMargin: "300px" });
-  figures.forEach((figure) => seen.observe(figure));
+  whenSeen(figures, load);
+  const words = new URLSearchParams(location.search).getAll("together");
+  ticks.forEach((tick) => {
+    tick.checked = words.includes(tick.value);
+    tick.addEventListener("change", drawTogether);
+  });
+  if (words.length) {
+    document.querySelector("[data-together-choice]").open = true;
+    drawTogether();
+  }
 }
 
 const live = () => document.querySelector("[data-live]");
@@ -54,7 +72,7 @@ async function follow() {
 if (log?.dataset.running !== undefined) setTimeout(follow, 1000);
 
 document.addEventListener("htmx:afterSwap", () => {
-  figures.filter((figure) => known.has(figure)).forEach(load);
+  drawn.forEach((made) => made.load());
   if (!live() && log?.dataset.running !== undefined) {
     delete log.dataset.running;
     grow();

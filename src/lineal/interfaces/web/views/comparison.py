@@ -51,7 +51,7 @@ def _chart(found: Comparison) -> dict[str, Any]:
     differing = [key for key in found.params if key in set(found.differing.get("params", ()))]
     metrics = [key for key, values in found.metrics.items() if any(value is not None for value in values)]
     return {
-        "runs": [{"id": run.id, "label": _label(run)} for run in found.runs],
+        "runs": [{"id": run.id, "label": _label(run), "started": run.started_at} for run in found.runs],
         "params": {key: [plain(value) for value in found.params[key]] for key in differing or found.params},
         "metrics": {key: [plain(value) for value in found.metrics[key]] for key in metrics},
         "summaries": [key for key in metrics if all(run.metrics[key].points == 1 for run in found.runs if key in run.metrics)],
