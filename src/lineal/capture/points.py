@@ -16,6 +16,9 @@ from lineal.records.packing import packable
 Point = tuple[int, int | None, Mapping[str, float]]
 """Time in microseconds UTC, step or None, and the values of one call."""
 
+Single = tuple[str, float, int, int]
+"""Name, value, time in microseconds UTC and step."""
+
 CALLS_PER_FRAME = 16_384
 POINTS_PER_FRAME = 65_536
 NAMES_PER_FRAME = 65_535
@@ -87,19 +90,24 @@ class PointEncoder:
         return _encoder.encode({**head, **{name: _bytes(column) for name, column in columns.items()}})
 
 
-def encode_points(points: Sequence[tuple[str, float, int, int]], *, rank: int = 0) -> Iterator[bytes]:
-    """Payloads of points that come one by one: name, value, time in microseconds UTC and step."""
+def encode_points(points: Sequence[Single], *, rank: int = 0) -> Iterator[bytes]:
+    """Payloads of points that come one by one."""
     for start in range(0, len(points), POINTS_PER_FRAME):
-        some = points[start : start + POINTS_PER_FRAME]
-        indexes = {name: index for index, name in enumerate(dict.fromkeys(point[0] for point in some))}
-        columns: dict[str, array[Any]] = {
-            "key": array("H", [indexes[point[0]] for point in some]),
-            "step": array("q", [point[3] for point in some]),
-            "value": array("d", [point[1] for point in some]),
-            "time": array("q", [point[2] for point in some]),
-        }
-        head = {"k": journal.POINTS, "keys": packable(list(indexes), msgspec.msgpack.Ext), "rank": rank}
-        yield _encoder.encode({**head, **{name: _bytes(column) for name, column in columns.items()}})
+        fields = point_fields(points[start : start + POINTS_PER_FRAME])
+        keys = packable(fields.pop("keys"), msgspec.msgpack.Ext)
+        yield _encoder.encode({"k": journal.POINTS, "keys": keys, "rank": rank, **fields})
+
+
+def point_fields(points: Sequence[Single]) -> dict[str, Any]:
+    """The names and columns of a `POINTS` entry: of at most `POINTS_PER_FRAME` points with `NAMES_PER_FRAME` names."""
+    indexes = {name: index for index, name in enumerate(dict.fromkeys(point[0] for point in points))}
+    columns: dict[str, array[Any]] = {
+        "key": array("H", [indexes[point[0]] for point in points]),
+        "step": array("q", [point[3] for point in points]),
+        "value": array("d", [point[1] for point in points]),
+        "time": array("q", [point[2] for point in points]),
+    }
+    return {"keys": list(indexes), **{name: _bytes(column) for name, column in columns.items()}}
 
 
 def _halves(calls: Sequence[Point]) -> tuple[Sequence[Point], Sequence[Point]]:

@@ -26,6 +26,7 @@ class Sighting:
     Attributes:
         read_at, written_at: when it was first opened for that, microseconds UTC, or None.
         before: what it looked like before its first use, or None where it was not there.
+        rank: of the process that used it first.
         named: whether it was only named in the arguments of a program that could not be watched.
         declared: ``input``, ``output`` or both, with the role given.
     """
@@ -35,6 +36,7 @@ class Sighting:
     written_at: int | None = None
     before: StatKey | None = None
     first_at: int | None = None
+    rank: int = 0
     named: bool = False
     declared: dict[str, str] = field(default_factory=dict)
 
@@ -48,6 +50,8 @@ class Sightings:
         unwatched: programs whose files could not be seen, and libraries that open files by themselves.
         done: direction, root and path of the newest attempt's `FILE` entries that are there already.
         metrics: names of the metrics that the program recorded itself.
+        sources: up to where event files were read for the series, by path.
+        series_root: the folder that their series are named from.
         hosts: object stores from which everything that was read is noted by its URL.
         urls: what was read or declared to be read by URL, and whether anything is known of what it was then.
         damaged: what could not be read, one sentence each.
@@ -58,6 +62,8 @@ class Sightings:
     unwatched: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     metrics: set[str] = field(default_factory=set)
+    sources: dict[bytes, int] = field(default_factory=dict)
+    series_root: str = ""
     done: set[tuple[str, str, bytes]] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
@@ -81,13 +87,14 @@ def read_sightings(folder: Path) -> Sightings:
     found = Sightings()
     done: list[tuple[int, tuple[str, str, bytes]]] = []
     for path in journal_paths(folder):
-        started = 0
+        started = rank = 0
         for entry in _tolerant(path, found):
-            started = int(entry.get("started", 0)) if entry.get("k") == journal.BEGIN else started
+            if entry.get("k") == journal.BEGIN:
+                started, rank = int(entry.get("started", 0)), int(entry.get("rank", 0))
             if entry.get("k") == journal.FILE:
                 done.append((started, (entry["direction"], entry["root"], entry["path"])))
             else:
-                _take(found, entry)
+                _take(found, entry, rank)
     found.begins.sort(key=lambda entry: int(entry.get("started", 0)))
     newest = int(found.owner.get("started", 0))
     found.done.update(key for started, key in done if started >= newest)
@@ -101,6 +108,12 @@ def look(path: bytes) -> StatKey | None:
     except (OSError, ValueError):
         return None
     return key_of(found) if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) else None
+
+
+def changed_at(path: bytes) -> int:
+    """When a file was last written, microseconds UTC; 0 where it is not there."""
+    found = look(path)
+    return 0 if found is None else found[3] // 1000
 
 
 def key_of(found: os.stat_result) -> StatKey:
@@ -127,11 +140,11 @@ def _tolerant(path: Path, found: Sightings) -> Iterator[Mapping[str, Any]]:
         found.damaged.append(f"{path.name} cannot be read: {error.strerror}")
 
 
-def _take(found: Sightings, entry: Mapping[str, Any]) -> None:
+def _take(found: Sightings, entry: Mapping[str, Any], rank: int) -> None:
     kind = entry.get("k")
     found.kinds.add(str(kind))
     if kind == journal.OPENED:
-        _opened(found, entry)
+        _opened(found, entry, rank)
     elif kind == journal.DECLARED:
         if b"://" not in entry["path"]:
             _sighting(found, entry["path"]).declared.setdefault(entry["direction"], entry.get("role", ""))
@@ -150,6 +163,9 @@ def _take_words(found: Sightings, entry: Mapping[str, Any]) -> None:
         _read(found, entry)
     elif kind == journal.PARAMS:
         found.params.update(dict.fromkeys(entry["values"], entry.get("origin", "")))
+    elif kind == journal.POINTS and entry.get("source"):
+        found.sources[entry["source"]] = max(found.sources.get(entry["source"], 0), int(entry["behind"]))
+        found.series_root = os.fsdecode(entry["root"])
     elif kind in {journal.SUMMARY, journal.POINTS}:
         found.metrics.update(entry["values"] if kind == journal.SUMMARY else entry["keys"])
 
@@ -162,12 +178,12 @@ def _read(found: Sightings, entry: Mapping[str, Any]) -> None:
         found.urls[url] = found.urls.get(url, False) or bool(entry.get("facts"))
 
 
-def _opened(found: Sightings, entry: Mapping[str, Any]) -> None:
+def _opened(found: Sightings, entry: Mapping[str, Any], rank: int) -> None:
     path, at, mode = source_of(entry["path"]), int(entry["time"]), entry["mode"]
     sighting = _sighting(found, path)
     before = None if entry.get("stat") is None or path != entry["path"] else tuple(entry["stat"])
     if sighting.first_at is None or at < sighting.first_at:
-        sighting.first_at, sighting.before = at, before
+        sighting.first_at, sighting.before, sighting.rank = at, before, rank
     if mode in {"r", "rw"}:
         sighting.read_at = _earlier(sighting.read_at, at)
     if mode in {"w", "rw"}:

@@ -16,7 +16,8 @@ author attempt parent experiment`` count. ``requested`` is there where requests 
 
 POINTS = "points"
 """Metric points in columns: ``keys`` (names), then little-endian arrays as bytes: ``key`` (u16 index into keys), ``step`` (i64),
-``value`` (f64), ``time`` (i64); ``rank``."""
+``value`` (f64), ``time`` (i64); ``rank``. Points that a program wrote to a file of TensorBoard's have ``source`` (the file's path, bytes), ``behind`` (up to
+where it was read for them) and ``root`` (the folder that names are given from, bytes), so that each record of it counts once."""
 
 SUMMARY = "summary"
 """``values`` (map of name to number), ``on``, ``time``."""

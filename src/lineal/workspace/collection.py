@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 from lineal.capture.code import GitState, read_git_state
 from lineal.capture.collect import Collected, Place, collect_files, missing_outputs, plan_items
 from lineal.capture.environment import describe_environment
+from lineal.capture.event_files import EventReader, is_event_file, read_rest
 from lineal.capture.identity import proven_dead
 from lineal.capture.journal import JournalWriter, journal_paths, read_journal
 from lineal.capture.metric_files import read_metric_files
-from lineal.capture.sightings import Sightings, read_sightings
+from lineal.capture.sightings import Sightings, changed_at, read_sightings
 from lineal.errors import LinealError
 from lineal.records import journal
 from lineal.records.redaction import Redactor
@@ -151,6 +152,7 @@ def _collect(site: Site, folder: Path, writer: JournalWriter, *, deadline: float
             write=lambda fields: writer.append(journal.FILE, **fields),
             deadline=deadline,
         )
+    pending = _note_event_files(writer, (item.path for item in items if item.direction == "output"), seen=seen, deadline=deadline)
     _note_metric_files(writer, (item.path for item in todo if item.direction == "output"), known=seen)
     _note_code(site, folder, writer, context=context, found=found)
     _note_environment(writer, seen=seen, context=context)
@@ -158,7 +160,7 @@ def _collect(site: Site, folder: Path, writer: JournalWriter, *, deadline: float
     _note_warnings(writer, seen=seen, context=context, found=found, missing=missing_outputs(seen, place))
     _note_moved(writer, tracked)
     writer.append(journal.CAPTURE, **dataclasses.asdict(_capture(seen, context, found)))
-    return found.pending
+    return found.pending + pending
 
 
 def _remove_artifacts(site: Site, run: str) -> None:
@@ -173,6 +175,19 @@ def _note_metric_files(writer: JournalWriter, outputs: Iterable[bytes], *, known
     values = {key: value for key, value in read_metric_files(outputs).items() if key not in known.metrics}
     if values:
         writer.append(journal.SUMMARY, values=values, on="", time=writer.now())
+
+
+def _note_event_files(writer: JournalWriter, outputs: Iterable[bytes], *, seen: Sightings, deadline: float) -> int:
+    """Reads what nobody has read of TensorBoard's files so far; how many of them were not finished in time. An earlier run's that lie beside do not count."""
+    began = int(seen.owner.get("started", 0))
+    written = {
+        path: seen.files[path].written_at or changed_at(path) if path in seen.files else changed_at(path) for path in filter(is_event_file, outputs)
+    }
+    files = {
+        path: seen.files[path].rank if path in seen.files else 0 for path, at in sorted(written.items(), key=lambda pair: pair[1]) if at >= began
+    }
+    reader = EventReader(writer.append, own=seen.metrics, offsets=dict(seen.sources), root=seen.series_root)
+    return read_rest(reader, files, deadline=deadline)
 
 
 def _note_code(site: Site, folder: Path, writer: JournalWriter, *, context: Mapping[str, Any], found: Collected) -> None:

@@ -21,7 +21,7 @@ from lineal.records import journal
 from lineal.records.redaction import Redactor
 from lineal.records.run import Run, RunStatus
 from lineal.workspace import collection
-from lineal.workspace.recording import Begun, add_context, begin_run, end_run, process_redactor, watch_resources
+from lineal.workspace.recording import Begun, add_context, begin_run, end_run, process_redactor, watch_event_files, watch_resources
 
 if TYPE_CHECKING:
     from lineal.workspace.interface import RunRequest
@@ -42,9 +42,10 @@ def execute(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None 
     begun = begin_run(site, request, resumed=resumed, tracer=tracer.name if tracer else "")
     redactor = process_redactor()
     noting = _in_background(lambda: _note_code(site, begun, redactor))
-    watch = watch_resources(site, begun)
+    watch, events = watch_resources(site, begun), watch_event_files(begun)
     outcome = _run(site, begun, request, tracer=tracer, redactor=redactor)
     watch.stop()
+    events.finish()
     noting.join()
     status = _status(outcome)
     end_run(site, begun, status, outcome)

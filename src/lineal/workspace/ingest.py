@@ -259,7 +259,7 @@ def _apply_parts(connection: Connection, site: Site, run_id: str, parts: Sequenc
             from lineal.ledger.series import append_points  # with numpy, which a run without metrics does not wait for
 
             append_points(connection, project_id=site.project_id, run_id=run_id, attempt=number, series=points)
-            beat(connection, run_id, max(int(columns.times.max()) for columns in points.values()))
+            beat(connection, run_id, min(site.clock(), max(int(columns.times.max()) for columns in points.values())))
     for part in sorted(parts, key=lambda part: int(part.begin.get("started", 0))):  # who began later knows more: the collector comes last
         apply_entries(connection, site.project_id, run_id, part.entries)
         if part.problem:

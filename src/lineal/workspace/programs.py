@@ -33,6 +33,7 @@ from lineal.workspace.recording import (
     make_recorder,
     process_redactor,
     rank_recorder,
+    watch_event_files,
     watch_resources,
 )
 
@@ -67,11 +68,12 @@ def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
     watcher = lineal_hook.watch(folder=str(begun.folder), run=begun.id, project=site.project_id, root=str(site.layout.root))
     watcher.note_modules()
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    resources = watch_resources(site, begun)
+    resources, events = watch_resources(site, begun), watch_event_files(begun)
 
     def finish(exit_code: int) -> None:
         lineal_hook.stop(watcher)
         resources.stop()
+        events.finish()
         after = resource.getrusage(resource.RUSAGE_SELF)
         outcome = Outcome(
             exit_code=exit_code,

@@ -21,6 +21,7 @@ from lineal.records.location import RUN, Location, locate
 from lineal.records.redaction import Redactor, secret_values
 
 if TYPE_CHECKING:
+    from lineal.capture.event_files import EventWatch
     from lineal.capture.process import Outcome
     from lineal.capture.resources import ResourceWatch
     from lineal.records.run import RunStatus
@@ -289,6 +290,13 @@ def watch_resources(site: Site, begun: Begun) -> ResourceWatch:
     from lineal.capture.resources import ResourceWatch
 
     return ResourceWatch(begun.writer.point, seconds=float(site.settings.get("capture.resources_seconds", 10.0)))
+
+
+def watch_event_files(begun: Begun) -> EventWatch:
+    """Begins to read what the run writes for TensorBoard."""
+    from lineal.capture.event_files import EventWatch
+
+    return EventWatch(begun.folder, begun.writer)
 
 
 def mount_namespace() -> str:

@@ -62,7 +62,7 @@ sizes = dict(vocab_size=32, hidden_size=8, num_hidden_layers=1, num_attention_he
 data = [{"input_ids": [1, 2, 3], "labels": number % 2} for number in range(16)]
 given = TrainingArguments(
     "out", max_steps=6, logging_steps=2, save_steps=2, save_total_limit=1, eval_strategy="steps", eval_steps=3, per_device_train_batch_size=4,
-    report_to="lineal", use_cpu=True, disable_tqdm=True, hub_token="hf_" + "a" * 34,
+    report_to=["tensorboard", "lineal"], use_cpu=True, disable_tqdm=True, hub_token="hf_" + "a" * 34,
 )
 trainer = Trainer(BertForSequenceClassification(BertConfig(**sizes)), given, train_dataset=data, eval_dataset=data)
 trainer.train()
@@ -148,7 +148,7 @@ with lineal.run("outer") as run:
     assert [(use.path, use.role) for use in run.outputs] == [("model.keras", "model")]
 
 
-def test_the_trainer_reports_to_the_run_that_lineal_run_records(gym: Gym) -> None:
+def test_the_trainer_reports_to_the_run_that_lineal_run_records_and_a_second_logger_doubles_nothing(gym: Gym) -> None:
     (run,) = gym.train(TRANSFORMERS, str(gym.python), "-m", "lineal.main", "run", "--")
     assert (run.name, run.status) == ("train", RunStatus.FINISHED)
     (losses,) = gym.workspace.runs.series(run.id, "train/loss")
@@ -160,6 +160,25 @@ def test_the_trainer_reports_to_the_run_that_lineal_run_records(gym: Gym) -> Non
     assert (given["max_steps"], given["learning_rate"], given["model.hidden_size"]) == (6, 5e-05, 8)
     assert "hub_token" not in given
     assert {use.path.split("/")[1] for use in run.outputs if use.role == "checkpoint"} == {"checkpoint-6"}
+
+
+def test_what_real_writers_write_for_tensorboard_becomes_series(gym: Gym) -> None:
+    writes = """
+import tensorboardX
+from torch.utils.tensorboard import SummaryWriter
+with SummaryWriter("runs/first") as writer:
+    for step in range(5):
+        writer.add_scalar("loss", step / 4, step)
+        writer.add_scalar("acc", step / 8, step, new_style=True)
+    writer.add_scalars("both", {"a": 1.0, "b": 2.0}, 3)
+    writer.add_hparams({"lr": 0.1}, {"best": 0.5})
+other = tensorboardX.SummaryWriter("runs/second")
+other.add_scalar("loss", 7.0, 1)
+other.close()
+"""
+    (run,) = gym.train(writes, str(gym.python), "-m", "lineal.main", "run", "--")
+    found = {key: (metric.points, metric.last) for key, metric in run.metrics.items()}
+    assert found == {"loss": (5, 1.0), "acc": (5, 0.5), "both_a/both": (1, 1.0), "both_b/both": (1, 2.0), "best": (1, 0.5), "second/loss": (1, 7.0)}
 
 
 def test_a_training_outside_any_project_goes_on_and_is_told_once(gym: Gym, tmp_path: Path) -> None:
