@@ -228,3 +228,15 @@ def test_a_service_has_no_persons_name_and_a_person_no_services(hosting: Hosting
     people.create_token("ci", kind=SERVICE, project=default, seconds=None)
     with pytest.raises(Conflict, match="ci is a service"):
         people.add_user("ci")
+
+
+def test_what_is_known_of_a_project_is_not_asked_again_at_once_and_archiving_shows_at_once(hosting: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not hosting.is_at_hand("default")
+    hosting.workspace("default")
+    assert hosting.is_at_hand("default")
+    hosting.archive("default")
+    assert hosting.project("default").archived_at is not None
+    hosting.unarchive("default")
+    assert hosting.project("default").archived_at is None
+    monkeypatch.setattr("lineal.workspace.hosting._KNOWN_SECONDS", -1.0)
+    assert not hosting.is_at_hand("default")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,12 @@ _HAS_PROC = (_PROC / "self/stat").exists()
 
 def process_identity() -> dict[str, Any]:
     """Facts that name this process for ever: ``host machine boot namespace pid pid_started``."""
-    pid = os.getpid()
+    return dict(_identity(os.getpid()))
+
+
+@lru_cache(maxsize=1)
+def _identity(pid: int) -> Mapping[str, Any]:
+    """It stays the same until the process forks."""
     return {
         "host": os.uname().nodename,
         "machine": _machine(),

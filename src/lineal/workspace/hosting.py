@@ -18,6 +18,7 @@ from lineal.errors import Conflict, Integrity, InvalidInput, InvalidState, Linea
 from lineal.ledger import people as rows
 from lineal.ledger.database import Ledger
 from lineal.ledger.events import record_event
+from lineal.ledger.portable import pieces
 from lineal.ledger.schema import meta
 from lineal.records.hosting import DEFAULT_PROJECT, NAME, HostedProject
 from lineal.store.durable import replacing
@@ -27,6 +28,7 @@ from lineal.workspace.local import LocalWorkspace
 from lineal.workspace.people import LocalPeople
 from lineal.workspace.project import create_project
 from lineal.workspace.site import Site, system_clock
+from lineal.workspace.unread import Unread
 
 if TYPE_CHECKING:
     from lineal.workspace.interface import Workspace
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("lineal.server")
 FORMAT = 1
 IDENTITY = "server.json"
-_AT_ONCE = 8
+_AT_ONCE = 32
+_KNOWN_SECONDS = 1.0
 _PAUSE_SECONDS = 0.1
 
 
@@ -67,6 +70,8 @@ class Hosting:
         self._entropy = entropy
         self._open: dict[str, LocalWorkspace] = {}
         self._opening = threading.Lock()
+        self._unread = Unread()
+        self._seen: dict[str, tuple[float, HostedProject]] = {}
         self._lock = _locked(folder)
         try:
             self.id = _identity(folder, entropy)
@@ -118,12 +123,21 @@ class Hosting:
         return self._archived(name, None, "project.unarchived")
 
     def project(self, name: str) -> HostedProject:
-        """The project of that name, without its counts. Raises NotFound kind ``unknown-project``."""
+        """The project of that name, without its counts; what another process changes shows within a second. Raises NotFound kind ``unknown-project``."""
+        seen, known = self._seen.get(name, (0.0, None))
+        if known is not None and time.monotonic() - seen < _KNOWN_SECONDS:
+            return known
+        seen = time.monotonic()
         with self.ledger.read() as connection:
             found = rows.find_project(connection, name)
         if found is None:
             raise NotFound(f"there is no project {name!r}", kind="unknown-project", hint="See which there are with: lineal project list")
+        self._seen[name] = (seen, found)
         return found
+
+    def is_at_hand(self, name: str) -> bool:
+        """Whether `project` and `workspace` answer without asking the ledger."""
+        return name in self._open and time.monotonic() - self._seen.get(name, (0.0, None))[0] < _KNOWN_SECONDS
 
     def workspace(self, name: str) -> Workspace:
         """The workspace of a project; opened once and kept."""
@@ -150,15 +164,15 @@ class Hosting:
             try:
                 changed += self._ingest(name, busy)
             except LinealError as error:  # of this project only: the others have their turn
+                self._unread.forget()
                 _log.warning("what runs of %s wrote could not be read in: %s", name, error)
         return changed
 
     def _ingest(self, name: str, busy: Callable[[], bool]) -> int:
         changed = 0
         site = self._local(name).site
-        waiting = sorted(os.listdir(site.layout.journals))
-        for start in range(0, len(waiting), _AT_ONCE):
-            changed += ingest_some(site, waiting[start : start + _AT_ONCE])
+        for some in pieces(self._unread.take(site.layout.journals), size=_AT_ONCE):
+            changed += ingest_some(site, some)
             if busy():
                 time.sleep(_PAUSE_SECONDS)
         return changed
@@ -188,6 +202,7 @@ class Hosting:
             with self.ledger.write() as connection:
                 rows.archive_project(connection, project.id, at)
                 self._tell(connection, action, name)
+            self._seen.pop(name, None)
         return self.project(name)
 
     def _site(self, project: HostedProject) -> Site:

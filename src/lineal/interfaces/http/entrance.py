@@ -79,7 +79,11 @@ class Entrance:
         if not name:
             scope[KEY] = Asked(workspace=_nobodys(), server=self._server, principal=self._of_server(proof))
             return self._server_app
-        scope[KEY] = await run_in_threadpool(self._about, name, proof, scope["method"], explicit=scope["path"].startswith(PREFIX))
+        explicit = scope["path"].startswith(PREFIX)
+        if self._server.is_at_hand(name):
+            scope[KEY] = self._about(name, proof, scope["method"], explicit=explicit)
+        else:
+            scope[KEY] = await run_in_threadpool(self._about, name, proof, scope["method"], explicit=explicit)
         scope["path"] = inner
         scope.pop("raw_path", None)
         return self._project_app
