@@ -305,6 +305,25 @@ def test_a_body_is_bounded_whatever_it_says_of_itself(house: House) -> None:
         assert (answer.status_code, answer.json()["kind"]) == (413, "body-too-large")
 
 
+def test_a_part_of_a_file_is_no_longer_than_the_file(house: House) -> None:
+    def part(words: str) -> httpx.Response:
+        return house.ask("GET", f"{API}/store/file?path=index/head{words}", by="reader")
+
+    whole = part("").content
+    assert part(f"&offset=5&length={1 << 62}").content == part("&offset=5").content == whole[5:]
+    assert part(f"&offset={1 << 62}&length={1 << 62}").content == part(f"&offset={1 << 62}&length=4").content == b""
+    assert part(f"&offset={1 << 64}").status_code == 422
+    missing = house.ask("GET", f"{API}/store/file?path=packs/aa/aa{'0' * 62}.pack", by="reader")
+    assert (missing.status_code, missing.json()["kind"]) == (404, "missing-file")
+
+
+@pytest.mark.parametrize("offset", ["1e999", '"1"' * 3, "[" * 5000, "-5", str(1 << 80), '{"offset": 1}'])
+def test_a_page_token_that_somebody_made_up_is_no_failure(offset: str, house: House) -> None:
+    token = base64.b64encode(f'{{"offset": {offset}}}'.encode()).decode()
+    answer = house.ask("POST", f"{MLFLOW}/runs/search", by="reader", json={"experiment_ids": ["0"], "page_token": token})
+    assert answer.status_code in {200, 400}
+
+
 def test_a_compressed_body_is_not_blown_up(house: House) -> None:
     bomb = gzip.compress(b'{"note":"' + b"x" * (64 << 20) + b'"}')
     headers = {"content-type": "application/json", "content-encoding": "gzip"}

@@ -115,6 +115,9 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _tried(text: str, prefix: str, kinds: Sequence[str]) -> Collection[str]:
+    unknown = [kind for kind in kinds if kind not in _FINDERS]
+    if unknown:
+        raise InvalidInput(f"{unknown[0]!r} is no kind of thing", kind="wrong-kind", hint=f"There are {', '.join(KINDS)}.")
     allowed = tuple(kinds) or tuple(_FINDERS)
     if not prefix:
         return allowed

@@ -22,6 +22,8 @@ _SHARD = re.compile(r"index/([0-9a-f]{2})/(\1[0-9a-f]{62})\.idx\Z")
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
 _PREFIX = re.compile(rf"({_PART}/)*([A-Za-z0-9_][A-Za-z0-9._+-]*)?\Z")
 _MOST_VALUE = 8 << 20
+_READ_UNASKED = 1 << 20
+_FARTHEST = 1 << 50
 
 
 class Shelf:
@@ -53,9 +55,11 @@ class Shelf:
         return self._backend.create(key, [data])
 
     def read(self, key: str, offset: int, length: int | None) -> bytes:
-        """A part of a file, or all of it. Raises Integrity kind ``missing-file``."""
+        """A part of a file, or all that follows ``offset``. Raises Integrity kind ``missing-file``."""
         self._check(key)
-        return bytes(self._backend.view(key)) if length is None else self._backend.read(key, offset, length)
+        if length is None:
+            return bytes(self._backend.view(key)[offset:])
+        return self._backend.read(key, offset, self._within(key, offset, length))
 
     def facts(self, key: str) -> tuple[bool, int | None, float | None]:
         """Whether a file or value is there, how many bytes it has, and how many seconds ago it was written."""
@@ -99,6 +103,12 @@ class Shelf:
         if done and line is not None:
             projection.project(self._site, line[2])
         return done
+
+    def _within(self, key: str, offset: int, length: int) -> int:
+        """As much of ``length`` as the file has; a small part is read without asking, and no memory is set aside for what is not there."""
+        if length <= _READ_UNASKED and offset <= _FARTHEST:
+            return length
+        return max(0, min(length, (self._backend.size(key) or 0) - offset))
 
     def _check(self, key: str) -> None:
         if not self._is_open(key):

@@ -21,7 +21,8 @@ def test_parameters_and_bodies_are_described() -> None:
         for operation in methods.values():
             named = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"}
             assert named == set(re.findall(r"\{(\w+)\}", path))
-            assert operation["responses"]["default"]["content"]["application/problem+json"]
+            assert operation["responses"]["404"] == {"$ref": "#/components/responses/Problem"}
+    assert document["components"]["responses"]["Problem"]["content"]["application/problem+json"]
     body = document["paths"]["/api/v1/lineage/delete"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == ["ref", "plan"]
     assert "text/csv" in document["paths"]["/api/v1/monitors/{name}/truth"]["post"]["requestBody"]["content"]

@@ -12,6 +12,8 @@ from lineal.records.access import Principal
 from lineal.workspace.hosted import Projects
 from lineal.workspace.interface import Progress, Workspace, silent
 
+_BOUND = 1 << 63
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -65,15 +67,18 @@ class Call:
         """A whole number of the query, or None where it is not given.
 
         Raises:
-            InvalidInput: kind ``bad-parameter``, if it is no whole number.
+            InvalidInput: kind ``bad-parameter``, if it is no whole number of 64 bits.
         """
         text = self.query.get(name, "")
         if not text:
             return None
         try:
-            return int(text)
+            found = int(text)
         except ValueError:
-            raise InvalidInput(f"{name} must be a whole number, got {text!r}", kind="bad-parameter") from None
+            raise InvalidInput(f"{name} must be a whole number, got {text!r:.100}", kind="bad-parameter") from None
+        if not -_BOUND <= found < _BOUND:
+            raise InvalidInput(f"{name} must fit into 64 bits, got {text:.100}", kind="bad-parameter")
+        return found
 
     def optional_step(self, name: str) -> int | None:
         """A whole number that a column of 64 bits holds, or None. Raises InvalidInput kind ``bad-parameter``."""

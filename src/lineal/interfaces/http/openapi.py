@@ -6,16 +6,24 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from lineal.interfaces.http.files import OCTETS
 from lineal.interfaces.http.table import PREFIX, Endpoint
 
 _NAME = re.compile(r"\{(\w+)\}")
 
 
-def openapi(endpoints: Sequence[Endpoint], *, version: str) -> dict[str, Any]:
-    """The document for these endpoints."""
+def openapi(endpoints: Sequence[Endpoint], *, version: str, base: str = "", outer: Sequence[Endpoint] = ()) -> dict[str, Any]:
+    """The document for these endpoints.
+
+    Args:
+        base: what stands before the addresses of the project.
+        outer: the server's own endpoints, which lie at its root whichever the project.
+    """
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(PREFIX + endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    for endpoint in outer:
+        paths.setdefault(PREFIX + endpoint.path, {"servers": [{"url": "/"}]})[endpoint.method.lower()] = _operation(endpoint)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -23,9 +31,9 @@ def openapi(endpoints: Sequence[Endpoint], *, version: str) -> dict[str, Any]:
             "version": version,
             "description": "Runs, data, models, deployments and the graph that ties them. Answers are the documents of docs/reference/json.md.",
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": base or "/"}],
         "paths": paths,
-        "components": {"schemas": {"Problem": _PROBLEM}},
+        "components": {"schemas": {"Problem": _PROBLEM}, "responses": {"Problem": _REFUSAL}},
     }
 
 
@@ -40,17 +48,26 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "summary": endpoint.summary,
         "tags": [endpoint.group],
         "parameters": names + words,
-        "responses": {
-            "200": {"description": "Done", "content": {endpoint.answers: {"schema": _answer(endpoint)}}},
-            "default": {
-                "description": "What went wrong, and what to do next",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            },
-        },
+        "responses": _responses(endpoint),
+        "x-role": endpoint.role.value,
     }
     if endpoint.changes:
         operation["requestBody"] = {"required": bool(endpoint.required), "content": _body(endpoint)}
     return operation
+
+
+def _responses(endpoint: Endpoint) -> dict[str, Any]:
+    content: dict[str, Any] = {endpoint.answers: {"schema": _answer(endpoint)}}
+    if endpoint.slow:
+        content["application/x-ndjson"] = {"schema": {"type": "string"}}
+    done = {"description": "Done", "content": content}
+    found: dict[str, Any] = {
+        "200": done,
+        **{status: {"$ref": "#/components/responses/Problem"} for status in (*_REFUSED, *(_CHANGE if endpoint.changes else ()))},
+    }
+    if endpoint.answers == OCTETS:
+        found |= {"206": {**done, "description": "The range that was asked for"}, "416": {"description": "The file has no such range"}}
+    return found
 
 
 def _answer(endpoint: Endpoint) -> dict[str, Any]:
@@ -65,6 +82,12 @@ def _body(endpoint: Endpoint) -> dict[str, Any]:
     return content
 
 
+_REFUSED = ("401", "403", "404", "409", "422", "429", "500", "503")
+_CHANGE = ("413", "415")
+_REFUSAL = {
+    "description": "What went wrong, and what to do next",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
 _PROBLEM = {
     "type": "object",
     "description": "RFC 9457 problem details",

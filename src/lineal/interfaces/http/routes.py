@@ -107,8 +107,10 @@ def _answer(endpoint: Endpoint, call: Call, request: Request) -> Response:
     return json_response(document(value))
 
 
-async def _describe(_request: Request) -> Response:
-    return json_response(openapi(ENDPOINTS, version=importlib.metadata.version("lineal")))
+async def _describe(request: Request) -> Response:
+    about = asked(request.scope)
+    outer = people.SERVER_ENDPOINTS if about.server is not None else ()
+    return json_response(openapi(ENDPOINTS, version=importlib.metadata.version("lineal"), base=about.base, outer=outer))
 
 
 async def _unknown(request: Request) -> Response:
@@ -138,4 +140,5 @@ def problem_response(error: LinealError, request: Request, *, status: int | None
     return JSONResponse(found, status_code=found["status"], media_type=PROBLEM_TYPE, headers=headers)
 
 
-_STATUS = {"body-too-large": 413, "not-json": 415, "too-many-attempts": 429}
+_STATUS = {"body-too-large": 413, "not-json": 415, "too-many-attempts": 429, "damaged-model": 422}
+"""Where HTTP has a closer number than the error's class; a file that is no model is the fault of whoever wrote it, and nothing of ours is damaged."""

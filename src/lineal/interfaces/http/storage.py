@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 from typing import Any, BinaryIO, cast
 
-from lineal.errors import InvalidInput, NotFound
+from lineal.errors import Integrity, InvalidInput, NotFound
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.table import NUMBER, TEXT, Endpoint, parameter, required
 from lineal.interfaces.scope import require_role
@@ -35,7 +34,12 @@ def read_store_file(call: Call) -> BinaryIO:
     offset, length = call.optional_number("offset"), call.optional_number("length")
     if (offset or 0) < 0 or (length or 0) < 0:
         raise InvalidInput("offset and length must be at least 0", kind="bad-parameter")
-    return io.BytesIO(_shelf(call).read(call.need("path"), offset or 0, length))
+    try:
+        return io.BytesIO(_shelf(call).read(call.need("path"), offset or 0, length))
+    except Integrity as error:
+        if error.kind != "missing-file":
+            raise
+        raise NotFound(error.message, kind=error.kind, hint=error.hint) from error  # who asks for what never was is told so; nothing is damaged
 
 
 def store_facts(call: Call) -> Any:
@@ -95,7 +99,7 @@ def _value(call: Call, name: str) -> bytes | None:
         return None
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one
         raise InvalidInput(f"the body's field {name} must be base64", kind="bad-body") from None
 
 

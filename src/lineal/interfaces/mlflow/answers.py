@@ -69,6 +69,8 @@ def refusal_of(error: LinealError) -> Response:
     """One of our errors as one of MLflow's."""
     if error.kind == "name-taken":
         return refusal(TAKEN, error.message)
+    if error.kind == "damaged-model":
+        return refusal(BAD_VALUE, error.message)
     code = next((code for kind, code in _CODES if isinstance(error, kind)), "INTERNAL_ERROR")
     return refusal(code, f"{error.message}. {error.hint}" if error.hint else error.message)
 

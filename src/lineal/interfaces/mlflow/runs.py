@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,6 +13,7 @@ from lineal.errors import NotFound
 from lineal.interfaces.mlflow.answers import BAD_VALUE, Refusal, number
 from lineal.interfaces.mlflow.calls import LONGEST_PARAM, LONGEST_TAG, Call, key_of, missing, no_run, real, tags_of, value_of, whole
 from lineal.interfaces.mlflow.filters import read_filter, read_order
+from lineal.interfaces.mlflow.searching import offset_of, token_of
 from lineal.records.experiment import Experiment
 from lineal.records.requested import Point, RequestedRun
 from lineal.records.run import Run, RunStatus
@@ -186,7 +185,7 @@ def search_runs(call: Call) -> Any:
     most = call.whole("max_results", 1000)
     if not 0 < most <= MOST_FOUND:
         raise Refusal(f"Invalid value for request parameter max_results. It must be at most {MOST_FOUND}, but got value {most}")
-    offset = _offset(call.text("page_token", ""))
+    offset = offset_of(call.text("page_token", ""))
     view = str(call.words.get("run_view_type") or "ACTIVE_ONLY")
     wanted = {"1": "active", "2": "deleted", "3": "all", "ACTIVE_ONLY": "active", "DELETED_ONLY": "deleted", "ALL": "all"}.get(view, "active")
     labels = [experiment_of(call, str(identifier)).label for identifier in call.each("experiment_ids")]
@@ -202,7 +201,7 @@ def search_runs(call: Call) -> Any:
     )
     found: dict[str, Any] = {"runs": [run_of(call, run) for run in page.runs]} if page.runs else {}
     if offset + len(page.runs) < page.total:
-        found["next_page_token"] = base64.b64encode(json.dumps({"offset": offset + len(page.runs)}).encode()).decode()
+        found["next_page_token"] = token_of(offset + len(page.runs))
     return found
 
 
@@ -210,7 +209,7 @@ def metric_history(call: Call) -> Any:
     """The points of a metric, a page of them where one is asked for."""
     key, run = call.text("metric_key"), loaded(call, call.run)
     most = call.whole("max_results", 0)
-    offset = _offset(call.text("page_token", ""))
+    offset = offset_of(call.text("page_token", ""))
     try:
         series = call.workspace.runs.series(f"run:{run.id}", key, points=None)
     except NotFound:
@@ -219,7 +218,7 @@ def metric_history(call: Call) -> Any:
     steps, values, times = ([item for one in series for item in getattr(one, name)] for name in ("steps", "values", "times"))
     found: dict[str, Any] = {"metrics": _history(key, values[offset:end], times[offset:end], steps[offset:end])}
     if end is not None and end < len(steps):
-        found["next_page_token"] = base64.b64encode(json.dumps({"offset": end}).encode()).decode()
+        found["next_page_token"] = token_of(end)
     return found
 
 
@@ -353,12 +352,3 @@ def _params(call: Call, identifier: str, items: Sequence[Mapping[str, Any]]) -> 
             )
         found[key] = value
     return {key: value for key, value in found.items() if key not in before}
-
-
-def _offset(token: str) -> int:
-    if not token:
-        return 0
-    try:
-        return max(0, int(json.loads(base64.b64decode(token, validate=True))["offset"]))
-    except (binascii.Error, ValueError, KeyError, TypeError):
-        raise Refusal("Invalid page token, decoded value is not as expected") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import fnmatch
 import json
 import operator
@@ -45,13 +44,17 @@ def searched(items: Sequence[T], text: str, orders: Sequence[Any], *, facts: Cal
     return found
 
 
+FARTHEST = 1 << 53
+"""No list is longer."""
+
+
 def offset_of(token: str) -> int:
     """Where a page begins. Raises `Refusal`."""
     if not token:
         return 0
     try:
-        return max(0, int(json.loads(base64.b64decode(token, validate=True))["offset"]))
-    except (binascii.Error, ValueError, KeyError, TypeError):
+        return max(0, min(int(json.loads(base64.b64decode(token, validate=True))["offset"]), FARTHEST))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise Refusal("Invalid page token, decoded value is not as expected") from None
 
 
