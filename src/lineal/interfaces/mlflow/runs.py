@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice, repeat
+from operator import floordiv
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ from lineal.records.run import Run, RunStatus
 
 MOST_METRICS, MOST_OTHERS, MOST_AT_ONCE = 1000, 100, 1000
 MOST_FOUND, MOST_POINTS = 50_000, 25_000
+_AT_ONCE = 16_384
 NAME_TAG, USER_TAG, PARENT_TAG = "mlflow.runName", "mlflow.user", "mlflow.parentRunId"
 STATUSES: Mapping[RunStatus, str] = {
     RunStatus.RUNNING: "RUNNING",
@@ -223,13 +226,23 @@ def metric_history(call: Call) -> Any:
 
 
 def _history(key: str, values: Sequence[float], times: Sequence[int], steps: Sequence[int]) -> Any:
-    """The points as JSON: a million of them as objects of Python's own would take seconds."""
+    """The points as JSON, some thousands at a time: so the objects that they are for a moment are never many."""
     encode = msgspec.json.encode
-    finite = values if all(map(math.isfinite, values)) else [number(value) for value in values]
-    columns = [encode(column)[1:-1].split(b",") for column in (finite, [at // 1000 for at in times], steps)]
-    head = b'{"key":' + encode(key) + b',"value":'
-    pieces = [head + value + b',"timestamp":' + at + b',"step":' + step + b"}" for value, at, step in zip(*columns, strict=True)]
-    return msgspec.Raw(b"[" + b",".join(pieces) + b"]") if values else []
+    finite: Iterable[float | str] = values if all(map(math.isfinite, values)) else map(number, values)
+    points = map(_Sample, repeat(key), finite, map(floordiv, times, repeat(1000)), steps)
+    pieces = []
+    while some := list(islice(points, _AT_ONCE)):
+        pieces.append(encode(some)[1:-1])
+    return msgspec.Raw(b"[" + b",".join(pieces) + b"]") if pieces else []
+
+
+class _Sample(msgspec.Struct, gc=False):
+    """A point as MLflow has it; ``timestamp`` in milliseconds."""
+
+    key: str
+    value: float | str
+    timestamp: int
+    step: int
 
 
 def metric_history_interval(call: Call) -> Any:
