@@ -228,14 +228,49 @@ def test_a_run_elsewhere_that_had_only_lost_its_network_goes_on_when_it_is_heard
     site.clock = lambda: system_clock() + 3600 * 1_000_000
     ingest(site)
     assert get(site).status is RunStatus.CRASHED
-    writer.append(journal.BEAT, time=site.clock())
+    writer.append(journal.BEAT, time=0)
     writer.flush()
+    heard = site.clock() * 1000
+    os.utime(writer.path, ns=(heard, heard))  # as if it had come in just now
     ingest(site)
     found = get(site)
     assert (found.status, found.ended_at, found.warnings) == (RunStatus.RUNNING, None, ())
     end(writer)
     ingest(site)
     assert (get(site).status, get(site).warnings) == (RunStatus.FINISHED, ())
+
+
+@pytest.mark.parametrize("off", [-7200, 7200])
+def test_a_clock_that_is_off_on_another_machine_keeps_no_run_alive_and_ends_none(site: Site, off: int) -> None:
+    elsewhere: dict[str, Any] = {"host": "far", "machine": "x", "boot": "y", "namespace": "z", "pid": 1, "pid_started": "1"}
+    writer = begin(site, clock=lambda: system_clock() + off * 1_000_000, **elsewhere)
+    writer.point({"loss": 1.0}, 1)
+    writer.append(journal.BEAT, time=writer.now())
+    writer.flush()
+    ingest(site)
+    ingest(site)
+    assert get(site).status is RunStatus.RUNNING
+    site.clock = lambda: system_clock() + 200 * 1_000_000
+    ingest(site)
+    found = get(site)
+    assert found.status is RunStatus.CRASHED
+    assert found.ended_at is not None
+    assert found.ended_at >= found.started_at
+
+
+def test_a_rank_that_lives_on_keeps_no_run_alive_whose_owner_is_silent(site: Site) -> None:
+    elsewhere: dict[str, Any] = {"host": "far", "machine": "x", "boot": "y", "namespace": "z", "pid": 1, "pid_started": "1"}
+    begin(site, **elsewhere).flush()
+    other = JournalWriter(site.layout.journals / ("a" * 32), run="a" * 32, project=site.project_id, clock=system_clock, entropy=os.urandom, rank=1)
+    ingest(site)
+    site.clock = lambda: system_clock() + 200 * 1_000_000
+    other.append(journal.BEAT, time=site.clock())
+    other.flush()
+    heard = site.clock() * 1000
+    os.utime(other.path, ns=(heard, heard))
+    ingest(site)
+    assert get(site).status is RunStatus.CRASHED
+    other.close()
 
 
 def test_a_journal_that_arrives_while_a_runs_others_are_cleared_away_stays(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,18 +12,20 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.faulty_proxy import DEAD, PASS, FaultyProxy
 from tests.lineal_server import RunningServer
 
 from lineal.bootstrap.connection import http_client
 from lineal.errors import Unavailable
 from lineal.records.remote import Remote
+from lineal.records.sending import Sent
 from lineal.store.backends.address import parse_address
 from lineal.store.backends.door import Door
 from lineal.store.repository import Repository
 from lineal.workspace.exchange import Exchange
 from lineal.workspace.interface import RunRequest
 from lineal.workspace.remote.client import Client
-from lineal.workspace.remote.sending import NOTE, BackgroundSending, Sender
+from lineal.workspace.remote.sending import BUSY, NOTE, BackgroundSending, Sender, next_pause
 from lineal.workspace.site import Site
 from lineal.workspace.tracking import LocalRuns
 from lineal.workspace.versioning import LocalDatasets
@@ -182,6 +184,39 @@ def test_a_run_is_sent_while_it_goes_on_and_at_its_end(laptop: Laptop) -> None:
     laptop.collected(recorder.run_id)
     assert sending.finish(10).left == ()
     assert laptop.there(recorder.run_id)["status"] == "finished"
+
+
+def test_a_run_travels_by_itself_soon_after_the_network_is_back(laptop: Laptop, open_server: RunningServer) -> None:
+    proxy = FaultyProxy(open_server.url)
+    proxy.choose = lambda _method, _path: DEAD
+    straight, laptop.url = laptop.url, laptop.url.replace(open_server.url, proxy.endpoint)
+    run = laptop.record(finish=False)
+    sending = BackgroundSending(laptop.sender, run, seconds=0.05)
+    try:
+        assert awaited(lambda: len(proxy.asked) > 4)
+        assert httpx.get(f"{straight}/api/v1/runs/{run}").status_code == 404
+        proxy.choose = lambda _method, _path: PASS
+        assert awaited(lambda: httpx.get(f"{straight}/api/v1/runs/{run}").is_success)
+    finally:
+        sending.stop()
+        proxy.close()
+
+
+def test_pauses_between_tries_stay_short_and_a_busy_sender_is_no_failure() -> None:
+    pauses = [1.5]
+    for _again in range(6):
+        pauses.append(next_pause(pauses[-1], Sent(reason="no route"), usual=1.5))
+    assert max(pauses) + 1.5 <= 5
+    assert next_pause(3.0, Sent(reason=BUSY), usual=1.5) == next_pause(3.0, Sent(), usual=1.5) == 1.5
+
+
+def awaited(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_a_killed_server_has_what_it_acknowledged(site: Site, new_server: Callable[..., RunningServer]) -> None:

@@ -78,11 +78,12 @@ def _send(site: Site, link: Link, sender: Callable[[], Sender]) -> int:
 
 def _send_runs(site: Site, link: Link, sender: Sender) -> int:
     from lineal.workspace.collection import collect_pending
+    from lineal.workspace.remote.sending import BUSY
 
     collect_pending(site)
     deadline = time.monotonic() + SEND_SECONDS
     sent = sender.send(deadline=deadline)
-    while sent.reason == "another process is sending" and time.monotonic() < deadline - SEND_SECONDS + _BUSY_SECONDS:
+    while sent.reason == BUSY and time.monotonic() < deadline - SEND_SECONDS + _BUSY_SECONDS:
         time.sleep(0.05)
         sent = sender.send(deadline=deadline)
     if sent.runs:

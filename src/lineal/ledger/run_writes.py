@@ -83,15 +83,16 @@ def add_warnings(connection: Connection, run_id: str, texts: Sequence[str]) -> N
         connection.execute(update(runs).where(runs.c.id == run_id).values(warnings=json.dumps(every)))
 
 
-def beat(connection: Connection, run_id: str, at: int) -> None:
-    """Notes that a process of the run was alive at a time."""
-    later = runs.c.heartbeat_at.is_(None) | (runs.c.heartbeat_at < at)
-    connection.execute(update(runs).where(runs.c.id == run_id, later).values(heartbeat_at=at))
+def beat(connection: Connection, run_id: str, at: int, *, now: int) -> None:
+    """Notes when the run was heard of, by the clock of whoever keeps the ledger; what lies in the future is put right."""
+    wrong = runs.c.heartbeat_at.is_(None) | (runs.c.heartbeat_at < at) | (runs.c.heartbeat_at > now)
+    connection.execute(update(runs).where(runs.c.id == run_id, wrong).values(heartbeat_at=at))
 
 
 def set_crashed(connection: Connection, run_id: str) -> None:
     """Ends a run whose owner is gone without a word, when it was last heard of."""
-    ended = func.coalesce(runs.c.heartbeat_at, runs.c.started_at)
+    row = connection.execute(select(runs.c.heartbeat_at, runs.c.started_at).where(runs.c.id == run_id)).one()
+    ended = max(row.heartbeat_at or 0, row.started_at)  # where its clock was ahead of ours
     connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.CRASHED.value, ended_at=ended))
     add_warnings(connection, run_id, [_SILENT])
 
@@ -180,10 +181,6 @@ def _apply_warning(connection: Connection, _project_id: str, run_id: str, entry:
     add_warnings(connection, run_id, [entry["text"]])
 
 
-def _apply_beat(connection: Connection, _project_id: str, run_id: str, entry: Mapping[str, Any]) -> None:
-    beat(connection, run_id, int(entry["time"]))
-
-
 def _apply_end(connection: Connection, _project_id: str, run_id: str, entry: Mapping[str, Any]) -> None:
     if connection.execute(select(runs.c.status).where(runs.c.id == run_id)).scalar_one() == RunStatus.CRASHED.value:
         _take_back(connection, run_id)
@@ -209,8 +206,6 @@ _APPLY: Mapping[str, Callable[[Connection, str, str, Mapping[str, Any]], None]] 
     journal.LOST: _apply_lost,
     journal.LOG: _apply_log,
     journal.WARNING: _apply_warning,
-    journal.BEAT: _apply_beat,
-    journal.CLOSED: _apply_beat,
     journal.END: _apply_end,
 }
 

@@ -90,6 +90,7 @@ def apply(site: Site, folder: Path, parts: Sequence[JournalPart], *, known: Know
         for part in new:
             _move_offset(connection, site, run_id, part)
         _apply_parts(connection, site, run_id, new)
+        _beat(connection, site, run_id, new)
         _revive_if_heard(connection, site, run_id, new)
         if last:
             _end_if_gone(connection, site, run_id, parts, gone=gone)
@@ -104,15 +105,30 @@ def _begin(connection: Connection, site: Site, run_id: str, parts: Sequence[Jour
     is_new = False
     for part in owners:
         if part.start == 0:
-            is_new = begin_run(connection, site.project_id, run_id, part.begin) or is_new
+            is_new = begin_run(connection, site.project_id, run_id, _heard(site, part)) or is_new
     if not owners and known.run is None:
         begun = [part for part in parts if part.begin]
         if not begun:
             return False
-        is_new = begin_unowned(connection, site.project_id, run_id, begun[0].begin)
+        is_new = begin_unowned(connection, site.project_id, run_id, _heard(site, begun[0]))
     if is_new:
         _tell(connection, site, run_id, "run.started")
     return True
+
+
+def _heard(site: Site, part: JournalPart) -> dict[str, Any]:
+    """The journal's first entry with when it was heard of here: another machine's clock may be off, and must not say whether its run lives."""
+    return {**part.begin, "heard": min(part.heard, site.clock())}
+
+
+def _beat(connection: Connection, site: Site, run_id: str, parts: Sequence[JournalPart]) -> None:
+    """Notes when the run was heard of: its owner, as helpers and other ranks may outlive it."""
+    row = connection.execute(select(runs.c.attempt, runs.c.process).where(runs.c.id == run_id)).one()
+    anybody = not json.loads(row.process).get("pid")
+    heard = [part.heard for part in parts if anybody or (part.is_owner and int(part.begin.get("attempt") or 1) == row.attempt)]
+    if heard:
+        now = site.clock()
+        beat(connection, run_id, min(now, max(heard)), now=now)
 
 
 def _move_offset(connection: Connection, site: Site, run_id: str, part: JournalPart) -> None:
@@ -138,7 +154,6 @@ def _apply_parts(connection: Connection, site: Site, run_id: str, parts: Sequenc
             from lineal.ledger.series import append_points  # with numpy, which a run without metrics does not wait for
 
             append_points(connection, project_id=site.project_id, run_id=run_id, attempt=number, series=points)
-            beat(connection, run_id, min(site.clock(), max(int(columns.times.max()) for columns in points.values())))
     for part in sorted(parts, key=lambda part: int(part.begin.get("started", 0))):  # who began later knows more: the collector comes last
         apply_entries(connection, site.project_id, run_id, part.entries)
         if part.problem:
@@ -175,7 +190,7 @@ def _settle_if_ended(connection: Connection, site: Site, folder: Path) -> None:
 def apply_whole(connection: Connection, site: Site, folder: Path, parts: Sequence[JournalPart]) -> None:
     """Makes the rows of a run that is new, of journals that were read to their end: it is over, or it is recorded by requests."""
     run_id = folder.name
-    begin_run(connection, site.project_id, run_id, next(part.begin for part in parts if part.is_owner))
+    begin_run(connection, site.project_id, run_id, _heard(site, next(part for part in parts if part.is_owner)))
     _tell(connection, site, run_id, "run.started")
     kinds = {entry["k"] for part in parts for entry in part.entries}
     to_settle = journal.END not in kinds or not kinds.isdisjoint(SETTLED)

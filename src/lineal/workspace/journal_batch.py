@@ -33,6 +33,7 @@ class JournalPart:
         begin: the journal's first entry, whether it is new or not; empty where it is not written yet.
         start, end: offsets in bytes; equal where there is nothing new.
         size: of the file when it was read.
+        heard: when the file was last written, microseconds UTC by the clock of the machine that holds it.
         entries: everything but points, in order.
         points: columns by name and rank.
         closed: whether its writer closed it in this part.
@@ -44,6 +45,7 @@ class JournalPart:
     start: int
     end: int
     size: int
+    heard: int = 0
     entries: list[dict[str, Any]] = field(default_factory=list)
     points: dict[SeriesKey, list[Columns]] = field(default_factory=dict)
     closed: bool = False
@@ -81,8 +83,8 @@ def read_parts(folder: Path, offsets: Mapping[str, int], done: frozenset[str]) -
 
 def read_part(path: Path, offset: int) -> JournalPart:
     """What is new in one journal. A torn end waits; damage ends the reading behind the sound part. Raises like `read_parts`."""
-    size = path.stat().st_size
-    part = JournalPart(path=path, begin={}, start=offset, end=offset, size=size)
+    found = path.stat()
+    part = JournalPart(path=path, begin={}, start=offset, end=offset, size=found.st_size, heard=found.st_mtime_ns // 1000)
     try:
         part.begin = next((entry for entry, _end in _entries(path, 0)), {})
         for entry, end in _entries(path, offset):

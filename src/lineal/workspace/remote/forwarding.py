@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lineal.workspace.remote.sending import BackgroundSending
+from lineal.workspace.remote.sending import BUSY, BackgroundSending
 
 if TYPE_CHECKING:
     from lineal.workspace.remote.sending import Sender
@@ -55,7 +55,7 @@ class Forwarding:
             going.stop()
         sender, deadline = self._sender(), min(deadline, time.monotonic() + FLUSH_SECONDS)
         sent = sender.send(only=run, deadline=deadline)
-        while sent.reason == "another process is sending" and time.monotonic() < deadline:
+        while sent.reason == BUSY and time.monotonic() < deadline:
             time.sleep(0.05)
             sent = sender.send(only=run, deadline=deadline)
         return not sent.reason and not any(left.run == run for left in sent.left)

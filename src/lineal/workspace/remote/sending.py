@@ -44,8 +44,9 @@ TOGETHER = 64 << 20
 """Bytes of all journals that are held at once."""
 _LARGEST = frames.LARGEST_PAYLOAD + 64
 WORKERS = 4
-LONGEST_PAUSE = 60.0
-"""Seconds between two tries at most, while there is no network."""
+LONGEST_PAUSE = 3.0
+"""Seconds between two tries at most, while there is no network: when it is back, what has gathered must not wait for long."""
+BUSY = "another process is sending"
 NOTE = "sent.json"
 LOCK = "sending.lock"
 _GAP = "journal-gap"
@@ -118,7 +119,7 @@ class Sender:
         self._rewound.clear()
         with self._alone() as alone:
             if not alone:
-                return Sent(left=self.unsent(), reason="another process is sending")
+                return Sent(left=self.unsent(), reason=BUSY)
             try:
                 while time.monotonic() < deadline:
                     found = self._gather(only)
@@ -320,7 +321,7 @@ class BackgroundSending:
         lineal_hook.exempt.add(threading.get_ident())
         try:
             while not self._over.wait(pause):
-                pause = min(pause * 2, LONGEST_PAUSE) if self._send().reason else self._seconds
+                pause = next_pause(pause, self._send(), usual=self._seconds)
         finally:
             lineal_hook.exempt.discard(threading.get_ident())
 
@@ -329,6 +330,15 @@ class BackgroundSending:
             return self._sender().send(only=self._run)
         except Exception:  # noqa: BLE001 - a run must not end because its figures do not travel; they stay here and are told
             return Sent(reason="failed")
+
+
+def next_pause(pause: float, sent: Sent, *, usual: float) -> float:
+    """Seconds until the next try: the usual, unless this one failed for want of a server.
+
+    >>> next_pause(1.0, Sent(), usual=1.0), next_pause(1.0, Sent(reason="no route"), usual=1.0), next_pause(8.0, Sent(reason=BUSY), usual=1.0)
+    (1.0, 2.0, 1.0)
+    """
+    return min(pause * 2, LONGEST_PAUSE) if sent.reason not in {"", BUSY} else usual
 
 
 def _added(one: Sent, other: Sent) -> Sent:
