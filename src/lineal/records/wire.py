@@ -16,6 +16,7 @@ import msgspec
 from lineal.errors import Integrity
 from lineal.records.comparison import Comparison
 from lineal.records.dataset import TreeEntry
+from lineal.records.difference import RunDifference
 from lineal.records.run import Run, RunPage, Series
 
 T = TypeVar("T")
@@ -145,4 +146,19 @@ def _entry(value: Document) -> Document:
     return {**value, "path": base64.b64decode(exact) if exact else value["path"].encode()}
 
 
-_PREPARATIONS: dict[type[Any], Callable[[Any], Any]] = {Run: _run, RunPage: _page, Comparison: _comparison, TreeEntry: _entry}
+def _difference(value: Document) -> Document:
+    """Parameters are of any type, so the texts of NaN and infinities are told apart here; what stands beside them has types."""
+    params = [
+        {**one, **{side: _NOT_FINITE.get(one[side], one[side]) if isinstance(one[side], str) else one[side] for side in ("before", "after")}}
+        for one in value["params"]
+    ]
+    return {**value, "params": params}
+
+
+_PREPARATIONS: dict[type[Any], Callable[[Any], Any]] = {
+    Run: _run,
+    RunPage: _page,
+    Comparison: _comparison,
+    RunDifference: _difference,
+    TreeEntry: _entry,
+}

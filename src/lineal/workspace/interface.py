@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
     from lineal.records.deletion import DeletionPlan
     from lineal.records.deployment import Deployment, Prediction, TruthReceipt
+    from lineal.records.difference import RunDifference
     from lineal.records.digest import Digest
     from lineal.records.experiment import Experiment
     from lineal.records.garbage import Collection
@@ -112,6 +113,9 @@ class Runs(Protocol):
 
     def stop(self, reference: str) -> Run: ...
     def compare(self, references: Sequence[str]) -> Comparison: ...
+    def difference(self, before: str, after: str, *, log: bool = True) -> RunDifference:
+        """All that differs between two runs, code and logs line by line; bounded, and what is left out is said."""
+
     def mark_mistake(self, reference: str, reason: str) -> Run:
         """Hides the run behind a label; an empty reason takes the mark off."""
 

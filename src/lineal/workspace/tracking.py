@@ -16,6 +16,7 @@ from lineal.workspace.interface import Recorder, RunRequest, silent
 
 if TYPE_CHECKING:
     from lineal.records.comparison import Comparison
+    from lineal.records.difference import RunDifference
     from lineal.records.digest import Digest
     from lineal.records.run import FileUse, Run, RunPage, Series
     from lineal.records.verdict import Reproduction
@@ -150,6 +151,14 @@ class LocalRuns:
         if len(references) < 2:
             raise InvalidInput("a comparison takes at least two runs", kind="too-few-runs", hint="Name two or more: lineal compare RUN RUN")
         return compare_runs(tuple(self._load(self._id(reference)) for reference in references))
+
+    def difference(self, before: str, after: str, *, log: bool = True) -> RunDifference:
+        """All that differs between two runs; see `lineal.workspace.differing.difference`."""
+        from lineal.workspace.differing import difference
+
+        runs = self._load(self._id(before)), self._load(self._id(after))
+        logs = (self.log(runs[0].id), self.log(runs[1].id)) if log else None
+        return difference(*runs, contents=self._site.store, logs=logs, folder=self._site.layout.root)
 
     def mark_mistake(self, reference: str, reason: str) -> Run:
         """Labels a run as a mistake; an empty reason takes the label off."""

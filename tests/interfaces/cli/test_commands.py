@@ -136,6 +136,10 @@ def test_a_run_is_shown_compared_and_its_log_printed() -> None:
     one, two = (run["id"][:8] for run in ask("runs"))
     assert "lr" in call("show", one).stdout
     assert "Parameters that differ" in call("compare", one, two).stdout
+    shown = call("compare", one, two, "--code", "--log").stdout
+    assert "The code is the same" in shown
+    assert ask("compare", one, two, "--log")["difference"]["params"][0]["key"] == "lr"
+    assert "exactly two" in call("compare", one, two, one, "--code").stderr
     assert call("logs", one).stdout == "total 6\n"
     assert ask("logs", one)["log"] == "total 6\n"
 

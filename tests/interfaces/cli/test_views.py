@@ -106,6 +106,7 @@ def test_a_comparison_shows_only_what_differs_and_counts_the_rest(capsys: pytest
     other = a_run("b" * 32, params={"lr": Param(value=0.9)}, metrics={})
     show_comparison(compare_runs((a_run(), other)))
     text = shown(capsys)
+    assert "ratio" in text
     assert text.index("Metrics that differ") < text.index("Parameters that differ")
     assert "Inputs that differ" not in text
     assert "The same: 1 thing in inputs" in text

@@ -21,6 +21,7 @@ from lineal.records.comparison import Comparison, compare_runs
 from lineal.records.dataset import Dataset, DatasetVersion, PathChange, PathConflict, TreeEntry, VerifyReport, VersionDiff
 from lineal.records.deletion import DeletionPlan, plan_deletion
 from lineal.records.deployment import Deployment, DeploymentStatus, Prediction, TruthReceipt
+from lineal.records.difference import RunDifference, differ
 from lineal.records.digest import Digest
 from lineal.records.filter import METRICS, PARAMS, TAGS, Every, Field, Filter, Not, Some, names_attribute, parse_filter, parse_order
 from lineal.records.filter import Comparison as Condition
@@ -30,6 +31,7 @@ from lineal.records.ids import uuid7
 from lineal.records.model import Column, Model, ModelVersion, Signature
 from lineal.records.monitor import Distribution, Drift, MonitorReport, Quality, Window
 from lineal.records.run import Capture, Code, Environment, FileUse, Metric, Param, Run, RunPage, RunStatus, Series
+from lineal.records.text_diff import text_diff
 from lineal.workspace.interface import Progress, silent
 
 NOW = 1_780_000_000_000_000
@@ -201,6 +203,14 @@ class SampleRuns:
 
     def compare(self, references: Sequence[str]) -> Comparison:
         return compare_runs(tuple(self.get(reference) for reference in references))
+
+    def difference(self, before: str, after: str, *, log: bool = True) -> RunDifference:
+        found = differ(self.get(before), self.get(after))
+        code = text_diff(
+            f"train{NASTY}.py", ["import os", "rate = 0.1", *map(str, range(30))], ["import os", "rate = 0.2  # <b>", *map(str, range(30))], most=100
+        )
+        printed = text_diff("log", ["epoch 1"], ["epoch 1", NASTY], most=100)
+        return replace(found, code=(code,) if code else (), log=printed if log else None, notes=("7 further code files differ",))
 
     def mark_mistake(self, reference: str, reason: str) -> Run:
         return self._put(replace(self.get(reference), mistake=reason))

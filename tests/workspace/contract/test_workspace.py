@@ -53,6 +53,18 @@ class TestRuns:
             loop.workspace.runs.series(loop.trained[0].id, "loss?")
         assert caught.value.kind == "unknown-metric"
 
+    def test_all_that_differs_between_two_runs_is_found(self, loop: Loop) -> None:
+        found = loop.workspace.runs.difference(f"run:{loop.trained[0].id}", f"run:{loop.trained[1].id}")
+        assert [(change.key, change.before, change.after) for change in found.params] == [("strength", 1.0, 0.5)]
+        assert found.log is not None
+        assert found.log.hunks[0].lines == ("-trained with 1.0", "+trained with 0.5")
+        assert (found.code, found.packages, found.inputs) == ((), (), ())
+        assert loop.prepared is not None
+        apart = loop.workspace.runs.difference(f"run:{loop.prepared.id}", f"run:{loop.trained[0].id}", log=False)
+        assert [(diff.path, diff.change) for diff in apart.code] == [("prepare.py", "removed"), ("train.py", "added")]
+        assert next((change.path, change.before_dataset) for change in apart.inputs) == ("data/cells.csv", "cells@1")
+        assert apart.log is None
+
     def test_the_output_and_the_files_can_be_had_again(self, loop: Loop) -> None:
         run = first(loop)
         assert b"".join(loop.workspace.runs.log(run.id)) == b"trained with 1.0\n"

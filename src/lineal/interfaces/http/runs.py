@@ -79,6 +79,12 @@ def compare_runs(call: Call) -> Any:
     return call.workspace.runs.compare(references)
 
 
+def difference_of_runs(call: Call) -> Any:
+    """All that differs between two runs."""
+    log = call.query.get("log", "1").lower() not in {"0", "false", "no", "off"}
+    return call.workspace.runs.difference(call.need("before"), call.need("after"), log=log)
+
+
 def mark_run(call: Call) -> Any:
     """Marks a run as a mistake; an empty reason takes the mark off."""
     return call.workspace.runs.mark_mistake(call.path["run"], call.optional_field("reason") or "")
@@ -124,6 +130,15 @@ ENDPOINTS = (
         group="runs",
         role=Role.READER,
         query=(required("runs", "two or more references, with commas between"),),
+    ),
+    Endpoint(
+        method="GET",
+        path="/compare/difference",
+        summary="All that differs between two runs",
+        handler=difference_of_runs,
+        group="runs",
+        role=Role.READER,
+        query=(required("before", "reference of one run"), required("after", "of the other"), parameter("log", "0 leaves the logs out")),
     ),
     Endpoint(method="GET", path="/runs/{run}", summary="One run", handler=get_run, group="runs", role=Role.READER),
     Endpoint(

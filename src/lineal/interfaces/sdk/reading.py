@@ -15,6 +15,7 @@ from lineal.records.run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lineal.records.difference import RunDifference
     from lineal.workspace.interface import Workspace
 
 Record = TypeVar("Record")
@@ -53,6 +54,11 @@ class FoundRun(Found[Run]):
     def metrics(self) -> dict[str, float]:
         """Last values by name."""
         return {key: metric.last for key, metric in self.record.metrics.items()}
+
+    def difference(self, other: FoundRun | str, *, log: bool = True) -> RunDifference:
+        """All that differs between another run and this one: parameters, metrics, packages, inputs, code and log, line by line."""
+        before = other if isinstance(other, str) else f"run:{other.record.id}"
+        return self._workspace.runs.difference(before, f"run:{self.record.id}", log=log)
 
     def artifact(self, path: str) -> BinaryIO:
         """A file of the run, as it was then."""

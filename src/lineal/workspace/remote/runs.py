@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lineal.records.comparison import Comparison
+from lineal.records.difference import RunDifference
 from lineal.records.run import Run, RunPage
 from lineal.records.wire import restore, unpack_series
 from lineal.workspace.remote.client import Client, part
@@ -77,6 +78,10 @@ class RemoteRuns:
     def compare(self, references: Sequence[str]) -> Comparison:
         """Runs side by side."""
         return self._client.record(Comparison, "/compare", runs=",".join(references))
+
+    def difference(self, before: str, after: str, *, log: bool = True) -> RunDifference:
+        """All that differs between two runs, as far as the server has it."""
+        return self._client.record(RunDifference, "/compare/difference", before=before, after=after, log=int(log))
 
     def mark_mistake(self, reference: str, reason: str) -> Run:
         """Labels a run as a mistake; an empty reason takes the label off."""

@@ -11,6 +11,7 @@ from lineal.workspace.tracking import LocalRuns, continued
 
 if TYPE_CHECKING:
     from lineal.records.comparison import Comparison
+    from lineal.records.difference import RunDifference
     from lineal.records.graph import Node
     from lineal.records.run import Run, RunPage, Series
     from lineal.records.verdict import Reproduction
@@ -107,6 +108,13 @@ class TeamRuns:
     def compare(self, references: Sequence[str]) -> Comparison:
         """Runs side by side."""
         return self._either(lambda runs: runs.compare(references), lambda: self._local.compare(references))
+
+    def difference(self, before: str, after: str, *, log: bool = True) -> RunDifference:
+        """All that differs between two runs; a server has no working copy, so commits are compared by git here."""
+        from lineal.workspace.differing import with_commits
+
+        found = self._either(lambda runs: runs.difference(before, after, log=log), lambda: self._local.difference(before, after, log=log))
+        return with_commits(found, self.get(f"run:{found.before}"), self.get(f"run:{found.after}"), self._site.layout.root)
 
     def mark_mistake(self, reference: str, reason: str) -> Run:
         """Labels a run as a mistake; an empty reason takes the label off."""

@@ -17,10 +17,15 @@ function choose(select, options, wanted) {
   select.value = options.includes(wanted) ? wanted : options[0] ?? "";
 }
 
+const charted = document.querySelector("#scatter");
 const x = document.querySelector("[data-axis='x']");
 const y = document.querySelector("[data-axis='y']");
-choose(x, params, words.get("x"));
-choose(y, metrics, words.get("y") || summaries[0]);
+if (charted) {
+  choose(x, params, words.get("x"));
+  choose(y, metrics, words.get("y") || summaries[0]);
+  x.addEventListener("change", remember);
+  y.addEventListener("change", remember);
+}
 
 const isNumeric = (values) => values.filter((value) => value !== null).every((value) => typeof value === "number");
 const text = (value) => (value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value));
@@ -82,9 +87,6 @@ function remember() {
   scatter();
   parallel();
 }
-x.addEventListener("change", remember);
-y.addEventListener("change", remember);
-
 const OVERLAID = 24; // runs whose series are drawn over each other
 
 function overlay(place) {
@@ -97,6 +99,8 @@ function overlay(place) {
 }
 
 await ready();
-scatter();
-parallel();
+if (charted) {
+  scatter();
+  parallel();
+}
 whenSeen(document.querySelectorAll("[data-overlay]"), overlay);

@@ -1,16 +1,21 @@
-"""Runs side by side: what differs first, parameters against metrics, series over each other."""
+"""Runs side by side: what differs first, parameters against metrics, series over each other; of two runs, code and logs line by line."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from lineal.interfaces.web.formats import best, direction
 from lineal.interfaces.web.pages import Page, Visit
 from lineal.records.comparison import Comparison
+from lineal.records.difference import differ
 from lineal.records.run import Run
+from lineal.records.text_diff import Hunk, TextDiff
 from lineal.records.values import plain
 
 MOST = 200
+UNFOLDED = 300
+"""A text that differs in more lines is folded at first."""
 SECTIONS = ("params", "metrics", "inputs", "code", "environment")
 
 
@@ -25,9 +30,42 @@ def compare_page(visit: Visit) -> Page:
         "sections": [(name, _rows(found, name)) for name in SECTIONS],
         "chart": _chart(found),
         "series": sorted({key for run in found.runs for key, metric in run.metrics.items() if metric.points > 1}),
+        "pair": differ(*found.runs) if len(found.runs) == 2 else None,
         "only": "all" if visit.word("show") == "all" else "differing",
     }
     return Page(template="compare.html", title=f"Compare {len(found.runs)} runs", rail="runs", value=found, context=context)
+
+
+def difference_part(visit: Visit) -> Page:
+    """Inputs, packages, code and logs of the two runs in the address, as far as they differ."""
+    before, after = visit.word("before"), visit.word("after")
+    found = visit.workspace.runs.difference(before, after)
+    context = {
+        "difference": found,
+        "packages": [(kind, [change for change in found.packages if change.change == kind]) for kind in ("added", "removed", "changed")],
+        "texts": [_Text(diff) for diff in (*found.code, *((found.uncommitted,) if found.uncommitted is not None else ()))],
+        "log": _Text(found.log) if found.log is not None else None,
+    }
+    return Page(template="parts/difference.html", title="", value=found, context=context)
+
+
+class _Text:
+    """A text that differs, as the template draws it."""
+
+    def __init__(self, diff: TextDiff) -> None:
+        self.diff = diff
+        self.open = sum(len(hunk.lines) for hunk in diff.hunks) <= UNFOLDED
+        self.hunks = [(hunk, list(_numbered(hunk))) for hunk in diff.hunks]
+
+
+def _numbered(hunk: Hunk) -> Iterator[tuple[str, int | str, int | str, str]]:
+    """Each line with its class, its number before and after, and its text."""
+    before, after = hunk.before, hunk.after
+    for line in hunk.lines:
+        sign, text = line[:1], line[1:]
+        yield {"+": "plus", "-": "minus"}.get(sign, ""), before if sign != "+" else "", after if sign != "-" else "", text
+        before += sign != "+"
+        after += sign != "-"
 
 
 def _rows(found: Comparison, section: str) -> list[dict[str, Any]]:

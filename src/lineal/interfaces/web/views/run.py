@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from lineal.errors import LinealError
 from lineal.interfaces.web.drawing import strip
 from lineal.interfaces.web.pages import Page, Visit
+from lineal.interfaces.web.searching import quoted
 from lineal.records.documents import document
 from lineal.records.resources import is_resource
 from lineal.records.run import FileUse, Run, RunStatus
@@ -44,7 +45,8 @@ def run_page(visit: Visit) -> Page:
         "models": _models(visit, run),
         "registrable": [use for use in run.outputs if _is_model(use)],
         "seen": fingerprint(run),
-        "rerun_of": _rerun_of(visit, run),
+        "rerun_of": _named(visit, run.tags.get("reproduces", "")),
+        "others": _others(visit, run),
         "events": visit.workspace.audit.events(subject=f"run:{run.id}", limit=20),
     }
     return Page(template="run.html", title=f"{run.name or 'run'} #{run.number}", rail="runs", value=run, context=context)
@@ -112,15 +114,24 @@ def _models(visit: Visit, run: Run) -> list[Any]:
     return list(islice((version for model in models for version in model.versions if version.run == run.id and not version.deleted_at), 20))
 
 
-def _rerun_of(visit: Visit, run: Run) -> Run | None:
-    """The run that this one is a reproduction of."""
-    original = run.tags.get("reproduces", "")
-    if not original:
+def _named(visit: Visit, identifier: str) -> Run | None:
+    """Another run that this one names, None where there is none."""
+    if not identifier:
         return None
     try:
-        return visit.workspace.runs.get(original)
+        return visit.workspace.runs.get(f"run:{identifier}")
     except LinealError:
         return None
+
+
+def _others(visit: Visit, run: Run) -> list[tuple[str, Run]]:
+    """Runs that this one is likely to be compared with, each once, and why."""
+    found = [("the run it reproduces", _named(visit, run.tags.get("reproduces", ""))), ("its parent", _named(visit, run.parent))]
+    if run.name:
+        where = f"name = {quoted(run.name)} and number < {run.number}"
+        before = visit.workspace.runs.search(where=where, order="-number", limit=1).runs
+        found.append((f"the {run.name} before", before[0] if before else None))
+    return list({other.id: (why, other) for why, other in reversed(found) if other is not None and other.id != run.id}.values())[::-1]
 
 
 def _is_model(use: FileUse) -> bool:
