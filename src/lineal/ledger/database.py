@@ -173,6 +173,8 @@ def _operational(error: OperationalError) -> LinealError:
         )
     if "malformed" in text:
         return Integrity(f"the ledger is damaged: {text}", kind="damaged-ledger", hint="See what is left with: lineal fsck")
-    if "full" in text or getattr(error.orig, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE":  # no room even for SQLite's shared memory
+    if (
+        "disk is full" in text or "No space left" in text or getattr(error.orig, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
+    ):  # no room even for SQLite's shared memory
         return Unavailable("the disk that holds the ledger is full; nothing was changed", kind="disk-full", hint="Free space, then try again.")
     return Unavailable(f"the ledger does not answer: {text}", kind="ledger-unavailable", hint="Check its path and rights with: lineal doctor")

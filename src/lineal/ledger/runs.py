@@ -64,13 +64,14 @@ def search_runs(
     Raises:
         InvalidInput: kind ``bad-filter`` or ``bad-order``.
     """
-    from lineal.ledger.search import matching  # the grammar, which reading or writing one run does not need
+    from lineal.ledger.search import Search  # the grammar, which reading or writing one run does not need
 
-    ids, total = matching(connection, project_id, where, order=order, limit=limit, offset=offset, life=life, experiments=experiments)
+    search = Search(connection, project_id, where, life=life, experiments=experiments)
+    ids = search.page(order=order, limit=limit, offset=offset).ids
     rows = {}
     for piece in pieces(ids):
         rows.update({row["id"]: row for row in connection.execute(select(runs).where(runs.c.id.in_(piece))).mappings()})
-    return RunPage(runs=runs_of(connection, [rows[identifier] for identifier in ids]), total=total)
+    return RunPage(runs=runs_of(connection, [rows[identifier] for identifier in ids]), total=search.count())
 
 
 def update_run(connection: Connection, project_id: str, run_id: str, *, tags_: Mapping[str, str | None] | None = None, **fields: str) -> None:

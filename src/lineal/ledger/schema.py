@@ -5,6 +5,8 @@ Node ids: an activity's and an occurrence's id share one namespace, because edge
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -20,7 +22,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    literal_column,
+    or_,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import ReturnTypeFromArgs
 
 from lineal.ledger import format as newest
 
@@ -28,6 +36,26 @@ FORMAT_VERSION = newest.FORMAT_VERSION
 """Raised with every migration; an older client refuses a ledger of a newer version by name."""
 
 metadata = MetaData()
+
+HEAD = 200
+"""Characters of a text that PostgreSQL indexes: it refuses rows whose indexed columns together are longer than 2,704 bytes."""
+
+
+class head(ReturnTypeFromArgs[str]):  # noqa: N801 - an SQL function
+    """A text as indexes have it: its beginning on PostgreSQL, all of it on SQLite, which reads an index alone only where it holds columns as they are."""
+
+    inherit_cache = True
+
+
+@compiles(head)
+def _whole(element: head, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(head, "postgresql")
+def _beginning(element: head, compiler: SQLCompiler, **options: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **options)}, 1, {HEAD})"
+
 
 meta = Table(
     "meta",
@@ -128,9 +156,28 @@ runs = Table(
     Column("deleted_at", BigInteger),
     UniqueConstraint("project_id", "number"),
     Index("runs_by_start", "project_id", "started_at"),
-    Index("runs_shown", "project_id", "deleted_at", "mistake", "started_at", "number"),  # counts and pages without reading the rows
     Index("runs_by_status", "project_id", "status"),
+    Index("runs_by_commit", "project_id", "commit"),
 )
+SHOWN = (runs.c.deleted_at.is_(None), runs.c.mistake == literal_column("''"))
+"""Which runs a table shows unless it is asked for others; written out, so that the databases see that `runs_shown` has them."""
+Index(  # counts and pages without reading the rows, which are long: SQLite needs the columns of the condition, too
+    "runs_shown",
+    runs.c.project_id,
+    runs.c.started_at,
+    runs.c.number,
+    runs.c.id,
+    runs.c.ended_at,
+    runs.c.status,
+    runs.c.deleted_at,
+    runs.c.mistake,
+    sqlite_where=and_(*SHOWN),
+    postgresql_where=and_(*SHOWN),
+)
+HIDDEN = or_(runs.c.deleted_at.is_not(None), runs.c.mistake != literal_column("''"))
+"""Which runs it does not show: few, so that it is quicker to leave them out than to look each run up."""
+Index("runs_hidden", runs.c.project_id, runs.c.id, sqlite_where=HIDDEN, postgresql_where=HIDDEN)
+Index("runs_by_experiment", runs.c.project_id, head(runs.c.experiment), runs.c.id)
 
 environments = Table(
     "environments",
@@ -150,9 +197,9 @@ params = Table(
     Column("number", Double),  # for comparison and order; NULL where it is not a finite number
     Column("origin", String(16), nullable=False),
     PrimaryKeyConstraint("run_id", "key"),
-    Index("params_by_number", "project_id", "key", "number"),
-    Index("params_by_text", "project_id", "key", "text"),
+    Index("params_by_number", "project_id", "key", "number", "run_id"),
 )
+Index("params_by_text", params.c.project_id, params.c.key, head(params.c.text), params.c.run_id)
 
 metrics = Table(
     "metrics",
@@ -169,7 +216,7 @@ metrics = Table(
     Column("best_step", BigInteger),
     Column("on", Text, nullable=False, default=""),
     PrimaryKeyConstraint("run_id", "key", "rank"),
-    Index("metrics_by_last", "project_id", "key", "last"),
+    Index("metrics_by_last", "project_id", "key", "rank", "last", "run_id"),
 )
 
 metric_blocks = Table(
@@ -195,8 +242,8 @@ tags = Table(
     Column("key", Text, nullable=False),
     Column("value", Text, nullable=False),
     PrimaryKeyConstraint("run_id", "key"),
-    Index("tags_by_value", "project_id", "key", "value"),
 )
+Index("tags_by_value", tags.c.project_id, tags.c.key, head(tags.c.value), tags.c.run_id)
 
 journals = Table(
     "journals",
@@ -413,4 +460,16 @@ model_notes = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("body", Text, nullable=False, default="{}"),  # description, tags, stage, source, run_link, model_id, author, run
     PrimaryKeyConstraint("project_id", "name", "number"),
+)
+
+views = Table(
+    "views",
+    metadata,
+    Column("project_id", String(32), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("query", Text, nullable=False),  # of the page of runs: filter, columns, order, groups
+    Column("author", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("project_id", "name"),
 )

@@ -18,6 +18,7 @@ from lineal.records.comparison import Comparison
 from lineal.records.dataset import TreeEntry
 from lineal.records.difference import RunDifference
 from lineal.records.run import Run, RunPage, Series
+from lineal.records.run_table import RowPage
 
 T = TypeVar("T")
 Document = Mapping[str, Any]
@@ -136,6 +137,14 @@ def _page(value: Document) -> Document:
     return {**value, "runs": [_run(run) for run in value["runs"]]}
 
 
+def _rows(value: Document) -> Document:
+    return {**value, "rows": [{**row, "params": {key: _number(found) for key, found in row["params"].items()}} for row in value["rows"]]}
+
+
+def _number(found: Any) -> Any:
+    return _NOT_FINITE.get(found, found) if isinstance(found, str) else found
+
+
 def _comparison(value: Document) -> Document:
     metrics = {key: [_NOT_FINITE.get(found, found) if isinstance(found, str) else found for found in row] for key, row in value["metrics"].items()}
     return {**value, "metrics": metrics, "runs": [_run(run) for run in value["runs"]]}
@@ -158,6 +167,7 @@ def _difference(value: Document) -> Document:
 _PREPARATIONS: dict[type[Any], Callable[[Any], Any]] = {
     Run: _run,
     RunPage: _page,
+    RowPage: _rows,
     Comparison: _comparison,
     RunDifference: _difference,
     TreeEntry: _entry,

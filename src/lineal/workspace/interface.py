@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lineal.records.remote import Remote, Transfer
     from lineal.records.requested import KeptFile, Point, RequestedRun
     from lineal.records.run import Run, RunPage, RunStatus, Series
+    from lineal.records.run_table import RowPage
     from lineal.records.sending import Sent, Unsent
     from lineal.records.verdict import Reproduction
     from lineal.workspace.health import Finding
@@ -125,6 +126,20 @@ class Runs(Protocol):
 
     def ingest(self) -> int:
         """Brings every pending journal into the ledger, settles dead runs, and says how many runs changed. Cheap when there is nothing."""
+
+
+class RunTable(Protocol):
+    """Many runs at once, of each only what a table shows."""
+
+    def rows(
+        self, *, where: str = "", order: str = "", limit: int = 100, offset: int = 0, after: str = "", columns: Sequence[str] | None = None
+    ) -> RowPage:
+        """A page of rows, ``offset`` behind the beginning or behind the cursor ``after``; nothing is counted.
+
+        ``columns`` are names such as ``metrics.auc``: only these parameters and metrics; every one where it is None.
+        """
+
+    def count(self, *, where: str = "") -> int: ...
 
 
 class RangeReader(Protocol):
@@ -378,6 +393,8 @@ class Workspace(Protocol):
     def root(self) -> Path: ...
     @property
     def runs(self) -> Runs: ...
+    @property
+    def table(self) -> RunTable: ...
     @property
     def datasets(self) -> Datasets: ...
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lineal.records.graph import Node
-    from lineal.workspace.interface import Audit, Branches, Experiments, Intake, Library, Lineage, Monitors, Remotes, Requested, Runs, Shelf
+    from lineal.workspace.interface import Audit, Branches, Experiments, Intake, Library, Lineage, Monitors, Remotes, Requested, Runs, RunTable, Shelf
     from lineal.workspace.registry import LocalModels
     from lineal.workspace.shipping import LocalDeployments
     from lineal.workspace.site import Site
@@ -83,6 +83,13 @@ class LocalWorkspace:
         from lineal.workspace.tracking import LocalRuns
 
         return LocalRuns(self._site, lambda: self.datasets)
+
+    @cached_property
+    def table(self) -> RunTable:
+        """Many runs at once."""
+        from lineal.workspace.run_table import LocalTable
+
+        return LocalTable(self._site)
 
     @cached_property
     def branches(self) -> Branches:

@@ -31,6 +31,7 @@ from lineal.records.ids import uuid7
 from lineal.records.model import Column, Model, ModelVersion, Signature
 from lineal.records.monitor import Distribution, Drift, MonitorReport, Quality, Window
 from lineal.records.run import Capture, Code, Environment, FileUse, Metric, Param, Run, RunPage, RunStatus, Series
+from lineal.records.run_table import RowPage, RunRow
 from lineal.records.text_diff import text_diff
 from lineal.workspace.interface import Progress, silent
 
@@ -58,6 +59,7 @@ class SampleWorkspace:
         self.root = Path("/projects/houses")
         self.now = NOW
         self.runs = SampleRuns(self, runs)
+        self.table = SampleTable(self.runs)
         self.datasets = SampleDatasets()
         self.branches = SampleBranches(self.datasets)
         self.models = SampleModels(self)
@@ -83,6 +85,33 @@ class SampleWorkspace:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class SampleTable:
+    """Rows of the sample's runs; its cursors are offsets."""
+
+    def __init__(self, runs: SampleRuns) -> None:
+        self._runs = runs
+
+    def rows(
+        self, *, where: str = "", order: str = "", limit: int = 100, offset: int = 0, after: str = "", columns: Sequence[str] | None = None
+    ) -> RowPage:
+        begin = int(after) if after.isdecimal() else offset
+        found = self._runs.search(where=where, order=order, limit=limit, offset=begin)
+        end = begin + len(found.runs)
+        return RowPage(rows=tuple(_row(run, columns) for run in found.runs), after=str(end) if end < found.total else "")
+
+    def count(self, *, where: str = "") -> int:
+        return self._runs.search(where=where, limit=0).total
+
+
+_ROW = ("id", "name", "status", "number", "experiment", "author", "started_at", "ended_at", "exit_code", "mistake", "note", "tags")
+
+
+def _row(run: Run, columns: Sequence[str] | None) -> RunRow:
+    params = {key: param.value for key, param in run.params.items() if columns is None or f"params.{key}" in columns}
+    metrics = {key: metric.last for key, metric in run.metrics.items() if columns is None or f"metrics.{key}" in columns}
+    return RunRow(**{name: getattr(run, name) for name in _ROW}, params=params, metrics=metrics)
 
 
 class SampleIntake:

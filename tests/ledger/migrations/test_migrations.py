@@ -13,6 +13,7 @@ from lineal.errors import InvalidState
 from lineal.ledger import schema
 from lineal.ledger.database import Ledger
 from lineal.ledger.migrations import migrate, upgrade
+from lineal.ledger.run_table import search_rows
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -71,6 +72,23 @@ def test_an_upgrade_keeps_the_rows_and_backs_up_first(url: str, tmp_path: Path) 
         with backup.connect() as connection:
             assert connection.execute(select(schema.meta.c.value)).scalar_one() == "1"
         backup.dispose()
+
+
+def test_an_upgrade_from_format_2_keeps_runs_that_can_be_found(url: str) -> None:
+    old = create_engine(url)
+    with old.begin() as connection:
+        migrate(connection, "0002")
+        connection.execute(schema.meta.insert().values(key="format", value="2"))
+        connection.execute(schema.runs.insert().values(id="a" * 32, project_id="p", number=1, name="train", status="finished", started_at=1))
+        connection.execute(schema.metrics.insert().values(project_id="p", run_id="a" * 32, key="auc", last=0.5, points=1))
+        connection.execute(text("DROP TABLE alembic_version"))  # a ledger is made without Alembic
+    old.dispose()
+    again = Ledger.open(url)
+    with again.read() as connection:
+        assert [row.metrics for row in search_rows(connection, "p", where="metrics.auc < 1", order="-metrics.auc").rows] == [{"auc": 0.5}]
+        assert connection.execute(select(schema.views)).all() == []
+    assert "runs_hidden" in {index["name"] for index in inspect(again.engine).get_indexes("runs")}
+    again.close()
 
 
 def test_upgrading_what_is_up_to_date_changes_nothing(url: str) -> None:

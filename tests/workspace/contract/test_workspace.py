@@ -44,6 +44,30 @@ class TestRuns:
             loop.workspace.runs.search(where="params.strength =")
         assert caught.value.kind == "bad-filter"
 
+    def test_many_runs_are_rows_that_go_on_page_by_page(self, loop: Loop) -> None:
+        table = loop.workspace.table
+        everything = [run.id for run in loop.workspace.runs.search(order="-metrics.accuracy").runs]
+        page = table.rows(order="-metrics.accuracy", limit=2, columns=["params.strength"])
+        assert all(set(row.params) <= {"strength"} and not row.metrics for row in page.rows)
+        rest = table.rows(order="-metrics.accuracy", after=page.after)
+        assert [row.id for row in (*page.rows, *rest.rows)] == everything
+        assert [row.id for row in table.rows(order="-metrics.accuracy", offset=1, limit=1).rows] == everything[1:2]
+        (row,) = table.rows(where=f"id = '{loop.trained[0].id}'").rows
+        whole = first(loop)
+        assert (row.number, row.name, row.status, row.ended_at) == (whole.number, whole.name, whole.status, whole.ended_at)
+        assert row.params == {key: param.value for key, param in whole.params.items()}
+        assert row.metrics == {key: metric.last for key, metric in whole.metrics.items()}
+        assert table.count(where="params.strength = 0.5") == 1
+        assert table.count() == len(everything)
+        for where, order, after, kind in (
+            ("params.strength =", "", "", "bad-filter"),
+            ("", "a b", "", "bad-order"),
+            ("", "", page.after, "bad-cursor"),
+        ):
+            with pytest.raises(InvalidInput) as caught:
+                table.rows(where=where, order=order, after=after)
+            assert caught.value.kind == kind
+
     def test_every_point_of_a_metric_is_there(self, loop: Loop) -> None:
         (series,) = loop.workspace.runs.series(loop.trained[0].id, "loss")
         assert (series.steps, series.values) == (tuple(range(20)), tuple(1 / (step + 1) for step in range(20)))

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from lineal.errors import InvalidInput, LinealError, NotFound
-from lineal.interfaces.http import audit, datasets, deployments, lineage, models, people, runs, storage
+from lineal.interfaces.http import audit, datasets, deployments, lineage, models, people, run_table, runs, storage
 from lineal.interfaces.http.bodies import read_body
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.files import OCTETS, begun, sent_file
@@ -29,6 +29,7 @@ from lineal.workspace.acting import acting_as
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *runs.ENDPOINTS,
+    *run_table.ENDPOINTS,
     *datasets.ENDPOINTS,
     *models.ENDPOINTS,
     *deployments.ENDPOINTS,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lineal.records.graph import Node
-    from lineal.workspace.interface import Audit, Deployments, Lineage, Models, Monitors, Remotes
+    from lineal.workspace.interface import Audit, Deployments, Lineage, Models, Monitors, Remotes, RunTable
     from lineal.workspace.local import LocalWorkspace
     from lineal.workspace.remote.forwarding import Forwarding
     from lineal.workspace.remote.lines import TeamLines
@@ -84,6 +84,13 @@ class TeamWorkspace:
 
         local = LocalRuns(self.site, lambda: self.datasets)
         return TeamRuns(self.site, local, self._link, lambda: self.datasets, lambda: self.forwarding)
+
+    @cached_property
+    def table(self) -> RunTable:
+        """Many runs at once."""
+        from lineal.workspace.remote.run_table import TeamTable
+
+        return TeamTable(self._local.table, self._link, self._local.runs.ingest)
 
     @cached_property
     def forwarding(self) -> Forwarding:

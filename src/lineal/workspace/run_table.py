@@ -1,0 +1,33 @@
+"""The table of runs: what many runs are looked at by, where a whole record of each would be too much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lineal.records.run_table import RowPage
+    from lineal.workspace.site import Site
+
+
+class LocalTable:
+    """`lineal.workspace.interface.RunTable` over the ledger of one project."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def rows(
+        self, *, where: str = "", order: str = "", limit: int = 100, offset: int = 0, after: str = "", columns: Sequence[str] | None = None
+    ) -> RowPage:
+        """A page of rows. Raises InvalidInput kinds ``bad-filter``, ``bad-order`` and ``bad-cursor``."""
+        from lineal.ledger.run_table import search_rows
+
+        with self._site.ledger.read() as connection:
+            return search_rows(connection, self._site.project_id, where=where, order=order, limit=limit, offset=offset, after=after, columns=columns)
+
+    def count(self, *, where: str = "") -> int:
+        """How many runs match. Raises InvalidInput kind ``bad-filter``."""
+        from lineal.ledger.run_table import count_runs
+
+        with self._site.ledger.read() as connection:
+            return count_runs(connection, self._site.project_id, where)
