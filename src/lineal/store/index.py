@@ -19,7 +19,7 @@ from itertools import count
 import msgspec
 
 from lineal.errors import Integrity, Unavailable
-from lineal.store.backends.interface import Backend
+from lineal.store.backends.interface import Backend, Publisher
 from lineal.store.packs import RECORD, Pack, Place, newer_format, pack_key
 from lineal.store.sealing import seal, unseal
 from lineal.store.segments import HEAD, Entry, FarSpan, Records, Span, damaged_index, encode_shard, shard_size
@@ -163,13 +163,24 @@ class Index:
         Args:
             footers: what is known of some of the packs, by name.
         """
+        known = footers or {}
+        if isinstance(self._backend, Publisher):
+            self._adopt(self._backend.publish({pack: pack in known and known[pack].meta for pack in packs}))
+            return
         merges: dict[bool, Merge] = {}
         if not self._backend.mapped:
-            self._change(lambda head: self._merged(self._with(head, packs, footers or {}), merges), merges)
+            self._change(lambda head: self._merged(self._with(head, packs, known), merges), merges)
             return
         self._change(lambda head: self._with(head, packs, {}), merges)
         if len(self._head.packs) >= NEAR_LOOSE_PACKS:
             self._change(lambda head: self._merged(head, merges), merges)
+
+    def publish_for_far(self, packs: Mapping[str, bool]) -> bytes:
+        """Makes packs known that others have sent, in the way that suits readers who are far away; see `Publisher.publish`."""
+        footers = {pack: Footer(records=b"".join(self._open_pack(pack).slabs()), meta=meta) for pack, meta in packs.items()}
+        merges: dict[bool, Merge] = {}
+        self._change(lambda head: self._merged(self._with(head, list(packs), footers), merges), merges)
+        return self._raw or b""
 
     @classmethod
     def rebuild(cls, backend: Backend, packs: Callable[[], Iterable[str]]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 
 from blake3 import blake3
 
@@ -12,12 +13,13 @@ from lineal.store import keeping
 from lineal.store.backends import open_backend
 from lineal.store.backends.interface import Backend
 from lineal.store.format import FORMAT_KEY
-from lineal.store.index import HEAD_KEY, shards_named
+from lineal.store.index import HEAD_KEY, Index, shards_named
 from lineal.store.packs import is_sound
 from lineal.workspace import projection
 from lineal.workspace.site import Site
 
 _PACK = re.compile(r"packs/([0-9a-f]{2})/(\1[0-9a-f]{62})\.pack\Z")
+_PACK_NAME = re.compile(r"[0-9a-f]{64}\Z")
 _SHARD = re.compile(r"index/([0-9a-f]{2})/(\1[0-9a-f]{62})\.idx\Z")
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
 _PREFIX = re.compile(rf"({_PART}/)*([A-Za-z0-9_][A-Za-z0-9._+-]*)?\Z")
@@ -32,6 +34,8 @@ class Shelf:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._backend: Backend = open_backend(site.store_address, pages=site.pages)
+        self._index = Index(self._backend)
+        self._publishing = threading.Lock()
         refs = rf"refs/{site.project_id}/{_PART}(/{_PART})*"
         self._line = re.compile(rf"refs/{site.project_id}/(datasets|branches)/([^/]+)")
         self._values = re.compile(rf"(format|index/head|projects/{site.project_id}|{keeping.FOLDER}{site.project_id}|{refs})\Z")
@@ -104,6 +108,24 @@ class Shelf:
             projection.project(self._site, line[2])
         return done
 
+    def publish(self, packs: Mapping[str, bool]) -> bytes:
+        """Makes packs known that were created, one writer after the other; returns the index's head.
+
+        Raises:
+            InvalidInput: kind ``bad-file``, if a name is no pack's, or there is no such pack.
+        """
+        strange = next((name for name in packs if not _PACK_NAME.match(name)), None)
+        if strange is not None:
+            raise InvalidInput(f"{strange!r:.80} is no pack's name", kind="bad-file", hint="A pack's name has 64 hex digits.")
+        with self._publishing:
+            self._index.refresh()
+            try:
+                return self._index.publish_for_far(packs)
+            except Integrity as error:
+                if error.kind != "missing-file":
+                    raise
+                raise InvalidInput(f"a pack is not here: {error.message}", kind="bad-file", hint="Send it first.") from error
+
     def _within(self, key: str, offset: int, length: int) -> int:
         """As much of ``length`` as the file has; a small part is read without asking, and no memory is set aside for what is not there."""
         if length <= _READ_UNASKED and offset <= _FARTHEST:
@@ -155,6 +177,12 @@ class OpenShelf:
     def swap(self, key: str, new: bytes | None, *, expected: bytes | None) -> bool:
         """Replaces a value if it is the expected one."""
         return self._backend.swap(key, new, expected=expected)
+
+    def publish(self, packs: Mapping[str, bool]) -> bytes:
+        """Makes packs known."""
+        index = Index(self._backend)
+        index.refresh()
+        return index.publish_for_far(packs)
 
 
 def _check_head(key: str, new: bytes | None) -> None:

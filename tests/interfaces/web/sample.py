@@ -148,6 +148,9 @@ class SampleShelf:
     def swap(self, _key: str, new: bytes | None, *, expected: bytes | None) -> bool:
         return new != expected
 
+    def publish(self, _packs: Mapping[str, bool]) -> bytes:
+        return b"{}"
+
 
 def _named(node: Node, kind: str, name: str) -> bool:
     if node.id == name:

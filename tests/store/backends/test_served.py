@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from lineal.store.backends.folder import FolderBackend
 from lineal.store.backends.interface import Backend
 from lineal.store.backends.pages import PageCache
 from lineal.store.backends.served import ServedBackend
+from lineal.store.repository import Repository
 from lineal.workspace.shelf import OpenShelf, Shelf
 from lineal.workspace.site import Layout, Site
 
@@ -200,3 +202,26 @@ def test_without_a_way_to_servers_that_is_said(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(Unavailable) as caught:
         ServedBackend(parse_address("http://there/projects/x", base=tmp_path)).size("x")
     assert caught.value.kind == "store-unavailable"
+
+
+def test_packs_are_made_known_by_the_server_and_only_those_that_are_there(guarded: ServedBackend) -> None:
+    for packs in ({"a" * 64: False}, {"../../etc/passwd": False}, {"A" * 64: True}):
+        with pytest.raises(Integrity) as caught:
+            guarded.publish(packs)
+        assert caught.value.kind == "refused-file"
+    assert guarded.fetch("index/head") is None
+
+
+def test_many_who_write_at_once_lose_nothing_and_do_not_race_for_the_index(guarded: ServedBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_race(*_words: Any, **_more: Any) -> bool:
+        raise AssertionError("the head of the index is the server's")
+
+    monkeypatch.setattr(guarded, "swap", no_race)
+    stores = [Repository(guarded, PROJECT) for _number in range(8)]
+    with ThreadPoolExecutor(len(stores)) as threads:
+        found = list(threads.map(lambda number: [stores[number].put_bytes(b"%d of %d" % (each, number)) for each in range(5)], range(len(stores))))
+    late = Repository(guarded, PROJECT)
+    assert [late.read(digest) for digests in found for digest in digests] == [
+        b"%d of %d" % (each, number) for number in range(8) for each in range(5)
+    ]
+    assert stores[0].read(found[0][0]) == b"0 of 0"

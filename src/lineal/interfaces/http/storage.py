@@ -14,6 +14,7 @@ from lineal.records.access import Role
 from lineal.workspace.interface import Intake, ServedWorkspace, Shelf
 
 BYTES = "application/octet-stream"
+_MOST_PACKS = 4096
 
 
 def journal_sizes(call: Call) -> Any:
@@ -71,6 +72,16 @@ def swap_store_value(call: Call) -> Any:
         require_role(call.principal, Role.MAINTAINER)
     done = _shelf(call).swap(call.field("path"), new, expected=_value(call, "expected"))
     return {"swapped": done}
+
+
+def publish_packs(call: Call) -> Any:
+    """Makes packs that were sent known to everybody: the server writes the index, so that many who send at once need not race."""
+    packs = call.body.get("packs")
+    if not isinstance(packs, dict) or not packs or len(packs) > _MOST_PACKS or not all(isinstance(meta, bool) for meta in packs.values()):
+        raise InvalidInput(
+            f"the body's field packs must say of 1 to {_MOST_PACKS} packs, by name, whether it has commits and tree nodes only", kind="bad-body"
+        )
+    return {"head": base64.b64encode(_shelf(call).publish(packs)).decode()}
 
 
 def delete_store_files(call: Call) -> Any:
@@ -162,6 +173,16 @@ ENDPOINTS = (
         role=Role.CONTRIBUTOR,
         body={"path": TEXT, "new": _TEXT_OR_NONE, "expected": _TEXT_OR_NONE},
         required=("path",),
+    ),
+    Endpoint(
+        method="POST",
+        path="/store/publish",
+        summary="Make packs known that were sent",
+        handler=publish_packs,
+        group="storage",
+        role=Role.CONTRIBUTOR,
+        body={"packs": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "boolean"}}},
+        required=("packs",),
     ),
     Endpoint(
         method="POST",

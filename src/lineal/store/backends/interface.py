@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Backend(Protocol):
@@ -72,3 +72,21 @@ class Backend(Protocol):
 
     def request_count(self) -> int:
         """How many requests were made over a network."""
+
+
+@runtime_checkable
+class Publisher(Protocol):
+    """A place with a program behind it, which writes the index of packs itself: its writers need not race each other for that."""
+
+    def publish(self, packs: Mapping[str, bool]) -> bytes:
+        """Makes packs that are there known to everybody, durably and all at once.
+
+        Args:
+            packs: by name, whether each has commits and tree nodes only.
+
+        Returns:
+            The head of the index as it is then.
+
+        Raises:
+            Integrity: kind ``missing-file``, if one of them is not there; nothing is changed then.
+        """

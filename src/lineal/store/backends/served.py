@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 IMMUTABLE = ("packs/", "index/")
 _TRIES = 4
+_PUBLISHED = 4096
 _PASSED_ON = 1 << 20  # whoever reads so much at once keeps it elsewhere
 _BYTES = "application/octet-stream"
 
@@ -112,6 +113,14 @@ class ServedBackend:
                 continue
             return done or (lost and self.fetch(key) == new)
         return False
+
+    def publish(self, packs: Mapping[str, bool]) -> bytes:
+        """Has the server put packs into its index; once or several times is the same."""
+        names, head = list(packs), b""
+        for start in range(0, len(names), _PUBLISHED):
+            some = {name: packs[name] for name in names[start : start + _PUBLISHED]}
+            head = base64.b64decode(self._ask("POST", "publish", "", json={"packs": some}).json()["head"])
+        return head
 
     def trusted(self, note: str) -> bool:
         """Whether something was noted of this place."""
