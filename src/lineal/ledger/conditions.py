@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, false, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, false, func, literal, not_, or_, select
 
+from lineal.ledger.patterns import json_text, like_case
 from lineal.ledger.schema import HEAD, edges, environments, head, metrics, occurrences, params, runs, tags
 from lineal.records.durations import parse_span
 from lineal.records.filter import (
@@ -20,6 +21,7 @@ from lineal.records.filter import (
     CODE,
     ENVIRONMENT,
     INPUTS,
+    LOGGED_INPUTS,
     METRICS,
     PARAMS,
     TAGS,
@@ -43,6 +45,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_LIKES = frozenset({"like", "like case"})
 _BOUNDS = frozenset({"=", "<", "<=", ">", ">="})
 _VERSIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -110,7 +113,7 @@ class Compiler:
         if section == ANY:
             found = [self._having(metrics, wanted), self._having(params, wanted)]
             return or_(*found, self._having(tags, wanted)) if self._fits_text(wanted) else or_(*found)
-        facts = {INPUTS: self._input, CODE: self._code, ENVIRONMENT: self._environment}.get(section)
+        facts = {INPUTS: self._input, CODE: self._code, ENVIRONMENT: self._environment, LOGGED_INPUTS: self._logged_input}.get(section)
         if facts is not None:
             return facts(wanted)
         same = self._having({PARAMS: params, METRICS: metrics, TAGS: tags}[section], wanted)
@@ -138,8 +141,8 @@ class Compiler:
 
     def _used(self, key: str, how: str, value: Literal) -> ColumnElement[bool]:
         column = occurrences.c.digest if key == "digest" else occurrences.c.label
-        if how == "like":
-            return _like(column, value)
+        if how in _LIKES:
+            return _like(column, value, how)
         if how not in {"=", "!="}:
             raise filter_error(self._text, value.column, "inputs are compared with =, !=, LIKE and IN")
         same = column.startswith(value.text, autoescape=True) if key == "digest" else column == value.text
@@ -148,6 +151,13 @@ class Compiler:
         if key == "digest":
             same = or_(same, edges.c.digest.startswith(value.text, autoescape=True))
         return same if how == "=" else not_(same)
+
+    def _logged_input(self, wanted: Comparison) -> ColumnElement[bool]:
+        """Name, digest or context of data that MLflow's clients told of, one JSON object in a tag each."""
+        column = json_text(case((_logged(tags.c.key), tags.c.value), else_="{}"), wanted.field.key)
+        query = select(tags.c.run_id).where(tags.c.project_id == self._project_id, _logged(tags.c.key))
+        same = self._any(lambda how, value: _like(column, value, how) if how in _LIKES else _COMPARE[how](column, value.text), wanted)
+        return self._among(query.where(same), tags)
 
     def _code(self, wanted: Comparison) -> ColumnElement[bool]:
         """The version of the code: commit, branch, remote, dirty."""
@@ -159,8 +169,8 @@ class Compiler:
         return self._any(lambda how, value: self._code_is(key, how, value), wanted)
 
     def _code_is(self, key: str, how: str, value: Literal) -> ColumnElement[bool]:
-        if how == "like" and key == "commit":
-            return _like(runs.c.commit, value)
+        if how in _LIKES and key == "commit":
+            return _like(runs.c.commit, value, how)
         if how not in {"=", "!="}:
             raise filter_error(self._text, value.column, "code is compared with = and !=")
         if key == "commit":
@@ -180,7 +190,7 @@ class Compiler:
             return version is not None
         if wanted.operator == "in":
             return any(_as_versions("=", version, value.text) for value in wanted.values)
-        if wanted.operator == "like":
+        if wanted.operator in _LIKES:
             raise filter_error(self._text, wanted.values[0].column, "versions are compared with =, <, > and IN")
         return _as_versions(wanted.operator, version, wanted.values[0].text)
 
@@ -214,23 +224,23 @@ class Compiler:
 
     def _metric(self, how: str, value: Literal) -> ColumnElement[bool]:
         number = _number(value)
-        if how == "like" or number is None:
+        if how in _LIKES or number is None:
             return false()
         if math.isnan(number):
             return metrics.c.last.is_(None) if how == "=" else metrics.c.last.is_not(None) if how == "!=" else false()
         return _compare_number(metrics.c.last, how, number)
 
     def _param(self, how: str, value: Literal) -> ColumnElement[bool]:
-        if how == "like":
-            return _like(params.c.text, value)
+        if how in _LIKES:
+            return _like(params.c.text, value, how)
         if value.number is not None and math.isfinite(value.number):
             return _compare_number(params.c.number, how, value.number)
         text = value.text if value.quoted else {"true": "true", "false": "false", "none": "", "null": ""}.get(value.text.lower(), value.text)
         return _compare_text(params.c.text, how, text)
 
     def _tag(self, how: str, value: Literal) -> ColumnElement[bool]:
-        if how == "like":
-            return _like(tags.c.value, value)
+        if how in _LIKES:
+            return _like(tags.c.value, value, how)
         if how not in {"=", "!="} and value.number is not None:
             raise filter_error(self._text, value.column, "tags are texts; they are not smaller or larger than a number")
         return _compare_text(tags.c.value, how, value.text)
@@ -250,8 +260,8 @@ class Compiler:
 
     def _text_attribute(self, key: str, how: str, value: Literal) -> ColumnElement[bool]:
         column = TEXTS[key]
-        if how == "like":
-            return _like(column, value)
+        if how in _LIKES:
+            return _like(column, value, how)
         if key == "mistake" and not value.quoted and value.text.lower() in {"true", "false"}:
             return column != "" if (value.text.lower() == "true") == (how == "=") else column == ""
         if key == "status" and value.text not in set(RunStatus):
@@ -263,7 +273,7 @@ class Compiler:
     def _plain(self, column: ColumnElement[Any], wanted: Comparison, read: Callable[[Literal], float]) -> ColumnElement[bool]:
         if wanted.operator == "exists":
             return column.is_not(None)
-        if wanted.operator == "like":
+        if wanted.operator in _LIKES:
             raise filter_error(self._text, wanted.values[0].column, f"{wanted.field.key} is a number; compare it with = or <")
         return self._any(lambda how, value: _COMPARE[how](column, read(value)), wanted)
 
@@ -285,7 +295,7 @@ class Compiler:
         return found
 
     def _fits_text(self, wanted: Comparison) -> bool:
-        return wanted.operator in {"=", "!=", "in", "like", "exists"} or all(value.number is None for value in wanted.values)
+        return wanted.operator in {"=", "!=", "in", *_LIKES, "exists"} or all(value.number is None for value in wanted.values)
 
 
 def _compare_text(column: ColumnElement[Any], how: str, text: str) -> ColumnElement[bool]:
@@ -307,9 +317,16 @@ def _compare_number(column: ColumnElement[Any], how: str, number: float) -> Colu
     return or_(column != number, column.is_(None)) if how == "!=" else _COMPARE[how](column, number)
 
 
-def _like(column: ColumnElement[Any], value: Literal) -> ColumnElement[bool]:
-    """``%`` and ``_`` as in SQL, with a backslash before what stands for itself; case does not count, on either database."""
+def _like(column: ColumnElement[Any], value: Literal, how: str) -> ColumnElement[bool]:
+    """``%`` and ``_`` as in SQL, on either database: with a backslash before what stands for itself, and where case counts without."""
+    if how == "like case":
+        return like_case(column, value.text)
     return func.lower(column).like(func.lower(value.text), escape="\\")
+
+
+def _logged(key: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a tag tells of data that MLflow's clients logged."""
+    return and_(key >= "lineal.input.", key < "lineal.input/")
 
 
 def _as_versions(how: str, version: str, other: str) -> bool:

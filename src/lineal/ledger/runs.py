@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -14,6 +14,9 @@ from lineal.ledger.run_rows import runs_of
 from lineal.ledger.schema import runs, tags
 from lineal.records.digest import Digest
 from lineal.records.run import FileUse, Run, RunPage
+
+if TYPE_CHECKING:
+    from lineal.records.filter import Filter
 
 EDITABLE = frozenset({"name", "experiment", "note", "mistake"})
 
@@ -45,7 +48,7 @@ def search_runs(
     connection: Connection,
     project_id: str,
     *,
-    where: str = "",
+    where: str | Filter | None = "",
     order: str = "",
     limit: int = 100,
     offset: int = 0,
@@ -57,7 +60,7 @@ def search_runs(
     Deleted runs match only where they are asked for; runs marked as mistakes only where ``where`` speaks of ``mistake``.
 
     Args:
-        where: the filter grammar of `lineal.records.filter`.
+        where: the filter grammar of `lineal.records.filter`, or what was read of it.
         order: a metric, parameter, tag or attribute; ``-key`` or ``key desc`` for the largest first. Newest first where empty.
         life: ``active``, ``deleted`` or ``all``; experiments: only runs of these.
 

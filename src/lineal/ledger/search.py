@@ -18,7 +18,7 @@ from lineal.ledger.conditions import Compiler, RowByRow
 from lineal.ledger.keyset import behind, check_place, read_cursor, write_cursor
 from lineal.ledger.schema import HIDDEN, SHOWN, runs
 from lineal.ledger.stages import Stage, known_section, stages
-from lineal.records.filter import METRICS, names_attribute, parse_filter, parse_order
+from lineal.records.filter import METRICS, Filter, names_attribute, parse_filter, parse_order
 
 ACTIVE, DELETED, EVERY = "active", "deleted", "all"
 _STEPS, _MORE_STEPS = 1_000, 8_000
@@ -39,6 +39,7 @@ class Search:
     """One filter over the runs of a project.
 
     Args:
+        where: a text, or what was read of one.
         life: `ACTIVE`, `DELETED` or `EVERY`.
         experiments: only runs of these.
 
@@ -46,11 +47,19 @@ class Search:
         InvalidInput: kind ``bad-filter``.
     """
 
-    def __init__(self, connection: Connection, project_id: str, where: str, *, life: str = ACTIVE, experiments: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        project_id: str,
+        where: str | Filter | None,
+        *,
+        life: str = ACTIVE,
+        experiments: Sequence[str] | None = None,
+    ) -> None:
         self._connection = connection
         self._project_id = project_id
-        self._where = where
-        self._wanted = parse_filter(where)
+        self._where = where if isinstance(where, str) else repr(where)
+        self._wanted = parse_filter(where) if isinstance(where, str) else where
         marked = names_attribute(self._wanted, "mistake")
         self._live = and_(runs.c.project_id == project_id, *_living(life, marked=marked))
         self._as_shown = life == ACTIVE and not marked

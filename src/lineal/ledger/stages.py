@@ -96,7 +96,7 @@ def _holding(connection: Connection, project_id: str, key: str) -> str:
 
 
 def _along(project_id: str, order: Order, bounds: Sequence[ColumnElement[bool]]) -> list[Stage]:
-    """Along the index of a metric, parameter or tag: numbers, then texts, then the runs without it, the newest first."""
+    """Along the index of a metric, parameter or tag: numbers, then texts or what is not a number, then the runs without it, the newest first."""
     table, down = _TABLES[order.field.section], order.descending
     parts: list[tuple[ColumnElement[Any], ColumnElement[bool]]]
     of_key = and_(table.c.project_id == project_id, table.c.key == order.field.key)
@@ -120,9 +120,16 @@ def _along(project_id: str, order: Order, bounds: Sequence[ColumnElement[bool]])
     ]
     if bounds:
         return found
-    has = and_(of_key, table.c.last.is_not(None)) if table is metrics else of_key
-    lacks = not_(select(table.c.run_id).where(table.c.run_id == runs.c.id, has).correlate(runs).exists())
+    if table is metrics:
+        found.append(_undefined(of_key))
+    lacks = not_(select(table.c.run_id).where(table.c.run_id == runs.c.id, of_key).correlate(runs).exists())
     return [*found, _of_runs(_newest_first(), walks=True, condition=lacks)]
+
+
+def _undefined(of_key: ColumnElement[bool]) -> Stage:
+    """The runs in which a metric is not a number."""
+    keys, condition = (Key(column=metrics.c.run_id, always=True),), and_(of_key, metrics.c.last.is_(None))
+    return Stage(source=metrics, id=metrics.c.run_id, keys=keys, condition=condition, joined=metrics, walks=True)
 
 
 def _of_runs(keys: tuple[Key, ...], *, walks: bool, condition: ColumnElement[bool] | None = None, joined: FromClause = runs) -> Stage:

@@ -29,6 +29,8 @@ from lineal.errors import InvalidInput
 
 PARAMS, METRICS, TAGS, ATTRIBUTES, ANY = "params", "metrics", "tags", "attributes", ""
 INPUTS, CODE, ENVIRONMENT = "inputs", "code", "env"
+LOGGED_INPUTS = "logged inputs"
+"""What MLflow's clients said of data; no text names it."""
 
 SECTIONS: Mapping[str, str] = {
     **dict.fromkeys(("params", "param", "parameters", "parameter"), PARAMS),
@@ -83,7 +85,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One comparison; ``operator`` is ``= != < <= > >= like in exists``."""
+    """One comparison; ``operator`` is ``= != < <= > >= like in exists``, or ``like case``, which no text says."""
 
     field: Field
     operator: str

@@ -19,6 +19,7 @@ class RequestedRun:
     Attributes:
         params: by name, as texts: whoever records by requests may not say two things.
         started_at, ended_at: microseconds UTC.
+        deleted: whether nothing may be written to it.
     """
 
     id: str
@@ -29,6 +30,7 @@ class RequestedRun:
     started_at: int = 0
     ended_at: int | None = None
     params: Mapping[str, str] = field(default_factory=dict)
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -75,13 +76,21 @@ class LocalLibrary:
         return _logged(dict(row))
 
     def change_logged(
-        self, identifier: str, *, status: str = "", params: Mapping[str, str] | None = None, tags: Mapping[str, str | None] | None = None
+        self,
+        identifier: str,
+        *,
+        status: str = "",
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str | None] | None = None,
+        metrics: Sequence[Mapping[str, Any]] = (),
     ) -> LoggedModel:
-        """Changes what is known of a logged model; a tag of None is taken off."""
+        """Changes what is known of a logged model; a tag of None is taken off, and of a key's figures on the same data by the same run the last one is kept."""
         model = self.logged(identifier)
         body = dict(model.body)
         body["params"] = {**body.get("params", {}), **(params or {})}
         body["tags"] = {key: value for key, value in {**body.get("tags", {}), **(tags or {})}.items() if value is not None}
+        told = {f"{one['key']}\0{one['dataset_name']}\0{one['dataset_digest']}\0{one['run_id']}": dict(one) for one in metrics}
+        body["metrics"] = {**body.get("metrics", {}), **told}
         changed = replace(model, status=status or model.status, body=body, updated_at=self._site.clock())
         with self._site.ledger.write() as connection:
             row = _logged_row(self._site.project_id, changed)
@@ -121,8 +130,7 @@ class LocalLibrary:
 
     def create(self, name: str, *, description: str = "", tags: Mapping[str, str] | None = None) -> NamedModel:
         """Registers a name. Raises Conflict kind ``name-taken``, InvalidInput kind ``bad-name``."""
-        if not name.strip() or "/" in name or ":" in name or "\0" in name or "@" in name:
-            raise InvalidInput(f"Invalid model name: '{name:.80}'", kind="bad-name", hint="Model name cannot be empty, and cannot contain / : @.")
+        _check_name(name)
         if any(model.name == name for model in self.models()):
             raise Conflict(f"Registered Model (name={name}) already exists.", kind="name-taken")
         with self._site.ledger.write() as connection:
@@ -149,6 +157,7 @@ class LocalLibrary:
     def rename(self, name: str, new: str) -> NamedModel:
         """Gives a model another name, unless a version of it was in production, where it is known by this one."""
         self.model(name)
+        _check_name(new)
         with self._site.ledger.write() as connection:
             versions = rows.list_versions(connection, self._site.project_id, name)
             if any(version.ever_deployed for version in versions):
@@ -247,7 +256,8 @@ class LocalLibrary:
     def _files_of(self, source: str, run: str, model: str) -> tuple[str, str, str]:
         """The run that keeps the files at a source, the beginning of their paths there, and the logged model, if it is one."""
         found = next((match for pattern in _SOURCES if (match := pattern.match(source))), None)
-        if found is None and not model:
+        outside = any(part in {".", ".."} for part in unquote(unquote(source)).split("/"))
+        if outside or (found is None and not model):
             raise InvalidInput(
                 f"Invalid model version source: '{source:.120}'",
                 kind="bad-source",
@@ -304,6 +314,11 @@ class LocalLibrary:
 
     def _event(self, connection: Connection, action: str, reference: str, **payload: object) -> None:
         self._site.record_event(connection, action, subject=f"model:{reference}", payload=payload)
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or any(letter in name for letter in "/:@\0"):
+        raise InvalidInput(f"Invalid model name: '{name:.80}'", kind="bad-name", hint="Model name cannot be empty, and cannot contain / : @.")
 
 
 def _entry(path: str, file: KeptFile) -> TreeEntry:

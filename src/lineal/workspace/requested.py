@@ -5,6 +5,7 @@ So a server that is killed loses nothing that it acknowledged, and points become
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections import OrderedDict
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from lineal.capture.identity import process_identity
 from lineal.capture.journal import SUFFIX, encode_entry, journal_paths, read_journal
@@ -32,6 +33,7 @@ from lineal.workspace.ingest import ingest_some
 
 if TYPE_CHECKING:
     from lineal.records.digest import Digest
+    from lineal.records.filter import Filter
     from lineal.workspace.site import Site
 
 MOST_KNOWN = 4096
@@ -59,6 +61,7 @@ class LocalRequested:
         self._known: OrderedDict[str, RequestedRun] = OrderedDict()
         self._open: OrderedDict[str, _Writing] = OrderedDict()
         self._news: set[str] = set(_pending(site.layout.journals))
+        self._deletions = site.deletions
 
     def begin(self, *, name: str, experiment: str, author: str, started_at: int, tags: Mapping[str, str], parent: str = "") -> RequestedRun:
         """Begins a run; it is durable when this returns."""
@@ -83,6 +86,9 @@ class LocalRequested:
     def get(self, identifier: str) -> RequestedRun:
         """What is known of a run, of one that was recorded otherwise, too. Raises NotFound kind ``unknown-reference``."""
         with self._lock:
+            if self._deletions != self._site.deletions:
+                self._deletions = self._site.deletions
+                self._known.clear()
             known = self._known.get(identifier)
             if known is not None:
                 self._known.move_to_end(identifier)
@@ -98,6 +104,7 @@ class LocalRequested:
             started_at=run.started_at,
             ended_at=run.ended_at,
             params=params,
+            deleted=run.deleted_at is not None,
         )
         self._remember(found)
         return found
@@ -110,7 +117,7 @@ class LocalRequested:
         with self._site.ledger.read() as connection:
             return load_run(connection, self._site.project_id, identifier, self._site.store)
 
-    def search(self, *, where: str, order: str, limit: int, offset: int, life: str, experiments: Sequence[str]) -> RunPage:
+    def search(self, *, where: Filter | None, order: str, limit: int, offset: int, life: str, experiments: Sequence[str]) -> RunPage:
         """A page of runs, with all that was acknowledged; deleted ones where ``life`` asks for them."""
         from lineal.ledger.runs import search_runs
 
@@ -151,6 +158,16 @@ class LocalRequested:
         entry = encode_entry(journal.END, {"status": status.value, "exit_code": 0 if status is RunStatus.FINISHED else None, "ended": ended_at})
         self._write(ended, [entry])
         return ended
+
+    def stop(self, identifier: str) -> None:
+        """Ends a run that goes on, if it is recorded by requests: nobody needs to be asked."""
+        if self.get(identifier).status.ended:
+            return
+        self.bring_in([identifier])
+        with self._site.ledger.read() as connection:
+            process = connection.execute(select(runs.c.process).where(runs.c.id == identifier)).scalar_one_or_none()
+        if process and json.loads(process).get("requested"):
+            self.end(identifier, status=RunStatus.STOPPED, ended_at=self._site.clock())
 
     def go_on(self, identifier: str) -> RequestedRun:
         """Lets a run that has ended go on."""

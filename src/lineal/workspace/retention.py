@@ -68,6 +68,7 @@ def carry_out_deletion(site: Site, reference: str, plan: str) -> DeletionPlan:
             )
         )
         _tell(connection, site, "deleted", current.falls)
+    site.deletions += 1
     return current
 
 
@@ -90,6 +91,7 @@ def undo_deletion(site: Site, reference: str) -> Sequence[Node]:
         back = tuple(load_nodes(connection, site.project_id, group).values())
         renew_places(site, connection, back)
         _tell(connection, site, "undeleted", back)
+    site.deletions += 1
     return back
 
 

@@ -186,6 +186,8 @@ class Site:
         self.entropy = entropy
         self.ledger_url = ledger_url
         self.forward: Callable[[str, float], bool] | None = None
+        self.deletions = 0
+        """Counts up with each deletion and each return: what is remembered of deletable things is then asked anew."""
 
     @property
     def is_served(self) -> bool:

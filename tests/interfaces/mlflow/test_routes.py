@@ -14,7 +14,7 @@ import pytest
 
 from lineal.interfaces.mlflow.answers import decode, number
 from lineal.interfaces.mlflow.filters import read_filter, read_order
-from lineal.records.filter import parse_order
+from lineal.records.filter import Comparison, Every, parse_order
 from lineal.server import application
 from lineal.workspace.hosting import Hosting
 
@@ -91,8 +91,8 @@ BAD = [
     ("/runs/log-metric", {"key": "a" * 251, "value": 1, "timestamp": 1}),
     ("/runs/log-metric", {"value": 1, "timestamp": 1}),
     ("/runs/log-metric", {"key": "a;b", "value": 1, "timestamp": 1}),
-    ("/runs/log-parameter", {"key": "a", "value": "x" * 6001}),
-    ("/runs/set-tag", {"key": "a", "value": "x" * 8001}),
+    ("/runs/log-parameter", {"key": "a", "value": 1}),
+    ("/runs/set-tag", {"key": "a", "value": {}}),
     ("/runs/log-batch", {"metrics": [{"key": "a", "value": 1, "timestamp": 1}] * 1001}),
     ("/runs/log-batch", {"params": [{"key": f"p{number}", "value": "1"} for number in range(101)]}),
     ("/runs/log-batch", {"metrics": "none"}),
@@ -138,11 +138,13 @@ def test_a_body_that_is_no_json_is_refused(server: Server) -> None:
     for content, kind in (
         (b"{", "application/json"),
         (b"[]", "application/json"),
-        (b"a=1", "application/x-www-form-urlencoded"),
-        (b"x", "text/plain"),
+        (b'"[]"', "application/json"),
     ):
         answer = server.ask("POST", f"{API}/runs/create", content=content, headers={"content-type": kind})
         assert (answer.status_code, answer.json()["error_code"]) == (400, "BAD_REQUEST")
+    for kind in ("application/x-www-form-urlencoded", "text/plain"):
+        answer = server.ask("POST", f"{API}/runs/create", content=b"{}", headers={"content-type": kind})
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
     large = server.ask("POST", f"{API}/runs/create", content=b" " * (9 << 20), headers={"content-type": "application/json"})
     assert large.status_code == 400
 
@@ -219,18 +221,33 @@ def test_an_artifact_is_never_shown_by_the_browser(server: Server) -> None:
     assert "script-src 'self'" in headers["content-security-policy"]
 
 
+def _read(text: str) -> list[tuple[str, str, str, list[str]]]:
+    """Section, key, operator and values of each comparison that a filter becomes."""
+    found = read_filter(text)
+    assert isinstance(found, Every)
+    comparisons = [item for item in found.items if isinstance(item, Comparison)]
+    return [(item.field.section, item.field.key, item.operator, [value.text for value in item.values]) for item in comparisons]
+
+
 def test_filters_mean_what_mlflows_mean() -> None:
-    assert read_filter("attributes.status = 'KILLED' or tags.status = 'KILLED'") == "status = 'stopped' or tags.status = 'KILLED'"
-    assert read_filter("params.`start_time` = '1'") == "params.`start_time` = '1'"
-    assert read_filter('attributes.run_name ILIKE "a%"') == 'name ILIKE "a%"'
-    assert read_order(["metrics.`a b` DESC", "attributes.start_time", "params.x ASC"]) == "metrics.`a b` desc, started_at asc, params.x asc"
+    assert _read("attributes.status = 'KILLED' and tags.status = 'KILLED'") == [
+        ("attributes", "status", "in", ["stopped"]),
+        ("tags", "status", "=", ["KILLED"]),
+    ]
+    assert _read("attributes.status LIKE 'F%'") == [("attributes", "status", "in", ["finished", "failed", "crashed"])]
+    assert _read("params.`start_time` = '1'") == [("params", "start_time", "=", ["1"])]
+    assert _read("attributes.run_name ILIKE 'a%'") == [("attributes", "name", "like", ["a%"])]
+    assert _read("run_id = 'abcd'") == [("attributes", "id", "=", ["0" * 32])]
 
 
 def test_only_times_are_times_and_only_names_are_names() -> None:
-    assert read_filter("tags.x = 'started_at > 1700000000000'") == "tags.x = 'started_at > 1700000000000'"
-    assert read_filter("start_time IN (0, 1000) and metrics.a > 1000") == (
-        "started_at IN (1970-01-01T00:00:00.000000Z, 1970-01-01T00:00:01.000000Z) and metrics.a > 1000"
-    )
+    assert _read("tags.x = 'started_at > 1700000000000'") == [("tags", "x", "=", ["started_at > 1700000000000"])]
+    assert _read("start_time > 1000 and metrics.a > 1000") == [
+        ("attributes", "started_at", ">", ["1970-01-01T00:00:01.000000Z"]),
+        ("metrics", "a", ">", ["1000.0"]),
+    ]
+    assert _read("end_time < 1e30")[0][3] == ["2223-07-06T14:13:20.000000Z"]
+    assert read_order(["metrics.`a b` DESC", "attributes.start_time"]) == "metrics.`a b` desc, attributes.`started_at` asc"
     assert [order.field.key for order in parse_order(read_order(["metrics.`a, b` DESC", "params.c"]))] == ["a, b", "c"]
 
 

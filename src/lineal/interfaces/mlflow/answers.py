@@ -93,6 +93,8 @@ def decode(body: bytes) -> dict[str, Any]:
             found = json.loads(body)
         except (ValueError, RecursionError):
             raise Refusal("Request body is not valid JSON", "BAD_REQUEST") from None
+    if isinstance(found, str):  # older clients encode twice
+        return decode(found.encode()) if not found.startswith('"') else {}
     if not isinstance(found, dict):
         raise Refusal("Request body must be a JSON object", "BAD_REQUEST")
     return found

@@ -16,9 +16,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from lineal.errors import LinealError
-from lineal.interfaces.mlflow.answers import MISSING, Refusal, answer, refusal, refusal_of
+from lineal.interfaces.mlflow.answers import BAD_VALUE, MISSING, Refusal, answer, refusal, refusal_of
 from lineal.interfaces.mlflow.calls import Call
-from lineal.interfaces.mlflow.runs import loaded
+from lineal.interfaces.mlflow.known import experiment_number, loaded
 from lineal.interfaces.scope import asked, require_role
 from lineal.records.access import Role
 from lineal.workspace.acting import acting_as
@@ -39,15 +39,8 @@ def list_artifacts(call: Call) -> Any:
     run, folder = loaded(call, call.run), clean(call.text("path", ""))
     files = call.workspace.requested.files(run.id)
     found = listed(_shown(files), folder)
-    root = {"root_uri": f"mlflow-artifacts:/{run_experiment(call, run.experiment)}/{run.id}/artifacts"}
+    root = {"root_uri": f"mlflow-artifacts:/{experiment_number(call, run.experiment)}/{run.id}/artifacts"}
     return {**root, "files": found} if found else root
-
-
-def run_experiment(call: Call, label: str) -> int:
-    """The number of the experiment that a run says."""
-    from lineal.interfaces.mlflow.runs import experiment_number
-
-    return experiment_number(call, label)
 
 
 def listed(files: Mapping[str, KeptFile], folder: str) -> list[dict[str, Any]]:
@@ -58,8 +51,13 @@ def listed(files: Mapping[str, KeptFile], folder: str) -> list[dict[str, Any]]:
         if path.startswith(prefix):
             name, slash, _rest = path[len(prefix) :].partition("/")
             inner = prefix + name
-            found.setdefault(inner, {"path": inner, "is_dir": True} if slash else {"path": inner, "is_dir": False, "file_size": file.size})
+            found.setdefault(inner, {"path": inner, "is_dir": True} if slash else _file(inner, file.size))
     return list(found.values())
+
+
+def _file(path: str, size: int) -> dict[str, Any]:
+    """A file in a list; an empty one has no size, as MLflow's have none."""
+    return {"path": path, "is_dir": False, "file_size": size} if size else {"path": path, "is_dir": False}
 
 
 def clean(path: str) -> str:
@@ -121,6 +119,8 @@ def _folder(workspace: ServedWorkspace, path: str) -> Response:
 def _sent(workspace: ServedWorkspace, path: str) -> Response:
     run, (model, inner) = _place(workspace, path)
     file = workspace.requested.files(run).get(_stored(model, inner))
+    if file is None and any(path.startswith(f"{_stored(model, inner)}/") for path in workspace.requested.files(run)):
+        return refusal(BAD_VALUE, f"Artifact path refers to a directory, not a file: '{inner}'")
     if file is None:
         return refusal(MISSING, f"No such artifact: '{inner}'")
     stream = workspace.requested.open_file(file.digest)
@@ -143,7 +143,7 @@ async def _received(request: Request, path: str) -> Response:
         return refusal(error.code, error.message)
     except LinealError as error:
         return refusal_of(error)
-    return answer({})
+    return Response(status_code=200)
 
 
 async def _receive(request: Request, path: str) -> None:

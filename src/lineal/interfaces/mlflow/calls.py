@@ -40,9 +40,9 @@ class Call:
             if default is None:
                 raise missing(name)
             return default
-        if isinstance(value, bool | list | dict):
+        if not isinstance(value, str):
             raise Refusal(f"Invalid value {value!r:.100} for parameter '{name}' supplied: value must be a string")
-        return str(value)
+        return value
 
     def whole(self, name: str, default: int | None = None) -> int:
         """A whole number."""
@@ -58,7 +58,23 @@ class Call:
         value = self.words.get(name)
         if value is None:
             return ()
-        return value if isinstance(value, list) else (value,)
+        if not isinstance(value, list):
+            raise Refusal(f"Invalid value {value!r:.100} for parameter '{name}' supplied: value must be a list")
+        return value
+
+    def texts(self, name: str) -> Sequence[str]:
+        """A list of texts; empty where it is not given."""
+        found = self.each(name)
+        if not all(isinstance(item, str) for item in found):
+            raise Refusal(f"Invalid value {found!r:.100} for parameter '{name}' supplied: it must be a list of strings")
+        return found
+
+    def bounded(self, name: str, default: int | None, most: int) -> int:
+        """A whole number from 1 to ``most``."""
+        found = self.whole(name, default)
+        if not 0 < found <= most:
+            raise Refusal(f"Invalid value {found} for parameter '{name}' supplied. It must be a positive integer of at most {most}")
+        return found
 
     def objects(self, name: str) -> Sequence[Mapping[str, Any]]:
         """A list of objects."""
@@ -103,7 +119,7 @@ def real(value: Any, name: str) -> float:
     """A number, which protobuf's JSON has as a text where it is not finite."""
     if type(value) is float:
         return value
-    if isinstance(value, bool) or value is None:
+    if value is None:
         raise Refusal(f"Got invalid value {value} for metric '{name}'. Please specify value as a valid double (64-bit floating point)")
     try:
         return float(value)
@@ -126,7 +142,7 @@ def _clean(key: str, what: str) -> str:
     """The same few keys come again and again."""
     if len(key) > LONGEST_KEY:
         raise Refusal(f"{what} exceeds the maximum length of {LONGEST_KEY} characters: {key[:50]!r}…")
-    unclean = key.startswith(("/", "../")) or key in {".", ".."} or "//" in key or any(part in {".", ".."} for part in key.split("/"))
+    unclean = any(part in {"", ".", ".."} for part in key.split("/"))
     if unclean or not all(letter.isalnum() or letter in "/_-. :" for letter in key):
         raise Refusal(
             f"Invalid {what.lower()}: {key!r:.120}. Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), "
@@ -135,15 +151,28 @@ def _clean(key: str, what: str) -> str:
     return key
 
 
-def value_of(item: Mapping[str, Any], longest: int, what: str) -> str:
-    """The value of a parameter or tag, as a text."""
+def value_of(item: Mapping[str, Any], what: str, longest: int = 0) -> str:
+    """The value of a parameter or tag, which must not be longer than ``longest`` if that is given."""
     value = item.get("value")
-    text = "" if value is None else str(value)
-    if len(text) > longest:
+    if not isinstance(value, str | None):
+        raise Refusal(f"Invalid value {value!r:.100} for parameter 'value' supplied: value must be a string")
+    if longest and value and len(value) > longest:
         raise Refusal(f"{what} exceeds the maximum length of {longest} characters")
-    return text
+    return value or ""
+
+
+def cut_value_of(item: Mapping[str, Any], longest: int, what: str) -> str:
+    """The value of a run's parameter or tag, of which MLflow keeps so much."""
+    return value_of(item, what)[:longest]
 
 
 def tags_of(items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Tags of a request."""
-    return {key_of(item, "Tag name"): value_of(item, LONGEST_TAG, "Tag value") for item in items}
+    """Tags of a run in a request."""
+    return {key_of(item, "Tag name"): cut_value_of(item, LONGEST_TAG, "Tag value") for item in items}
+
+
+def unchecked_tags(items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Tags of a thing that is made: MLflow does not look at them."""
+    if not all(isinstance(item.get("key"), str) for item in items):
+        raise missing("key")
+    return {item["key"]: value_of(item, "Tag value") for item in items}

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from lineal.errors import Conflict
 from lineal.interfaces.mlflow.answers import MISSING, Refusal
-from lineal.interfaces.mlflow.calls import Call, key_of, tags_of, value_of
-from lineal.interfaces.mlflow.runs import experiment_of, pairs
-from lineal.interfaces.mlflow.searching import offset_of, searched, token_of
+from lineal.interfaces.mlflow.calls import Call, key_of, value_of
+from lineal.interfaces.mlflow.grammar import TAG, Searchable
+from lineal.interfaces.mlflow.known import active, experiment_of, pairs
+from lineal.interfaces.mlflow.searching import REGISTRY_SECTIONS, offset_of, page_of, searched
 from lineal.records.experiment import Experiment
 
 MOST_FOUND, LONGEST_VALUE = 50_000, 20_000
+_NUMBERS = {"creation_time": "creation_time", "last_update_time": "last_update_time"}
+EXPERIMENTS = Searchable(
+    sections=REGISTRY_SECTIONS,
+    texts={"name": "name", "experiment_id": "experiment_id"},
+    numbers=_NUMBERS,
+    lists=frozenset({"experiment_id"}),
+    nulls=frozenset({TAG}),
+)
 
 
 def create_experiment(call: Call) -> Any:
     """Makes an experiment."""
-    made = call.workspace.experiments.create(call.text("name"), tags=tags_of(call.objects("tags")))
+    made = call.workspace.experiments.create(call.text("name"), tags=_tags(call))
     return {"experiment_id": str(made.id)}
 
 
@@ -35,50 +45,49 @@ def experiment_by_name(call: Call) -> Any:
 
 def search_experiments(call: Call) -> Any:
     """A page of experiments."""
-    most = call.whole("max_results", 1000)
-    if not 0 < most <= MOST_FOUND:
-        raise Refusal(f"Invalid value {most} for parameter 'max_results' supplied. It must be a positive integer of at most {MOST_FOUND}")
+    most = call.bounded("max_results", 0, MOST_FOUND)
     view = str(call.words.get("view_type") or "ACTIVE_ONLY")
     every = [experiment for experiment in call.workspace.experiments.list() if _is_shown(experiment, view)]
-    found = searched(every, call.text("filter", ""), call.each("order_by"), facts=_facts)
-    start = offset_of(call.text("page_token", ""))
-    shown_now = found[start : start + most]
-    answer: dict[str, Any] = {"experiments": [shown(experiment) for experiment in shown_now]} if shown_now else {}
-    if start + most < len(found):
-        answer["next_page_token"] = token_of(start + most)
-    return answer
+    found = searched(every, call.text("filter", ""), call.texts("order_by"), EXPERIMENTS, facts=_facts)
+    return page_of("experiments", found, start=offset_of(call.text("page_token", "")), most=most, show=shown)
 
 
 def delete_experiment(call: Call) -> Any:
     """Hides an experiment."""
-    call.workspace.experiments.delete(experiment_of(call, call.text("experiment_id")).id)
+    call.workspace.experiments.delete(_in_state(call, deleted=False).id)
     return {}
 
 
 def restore_experiment(call: Call) -> Any:
     """Brings an experiment back."""
-    call.workspace.experiments.restore(experiment_of(call, call.text("experiment_id")).id)
+    call.workspace.experiments.restore(_in_state(call, deleted=True).id)
     return {}
 
 
 def update_experiment(call: Call) -> Any:
     """Gives an experiment another name."""
-    experiment, name = experiment_of(call, call.text("experiment_id")), call.text("new_name", "")
-    if name:
+    name, experiment = call.text("new_name"), experiment_of(call, call.text("experiment_id"))
+    if experiment.deleted_at is not None:
+        raise Refusal("Cannot rename a non-active experiment.", "BAD_REQUEST")
+    try:
         call.workspace.experiments.rename(experiment.id, name)
+    except Conflict as error:
+        raise Refusal(error.message, "BAD_REQUEST") from error
     return {}
 
 
 def set_experiment_tag(call: Call) -> Any:
     """Sets a tag of an experiment."""
-    experiment = experiment_of(call, call.text("experiment_id"))
-    call.workspace.experiments.set_tags(experiment.id, {key_of(call.words, "Tag name"): value_of(call.words, LONGEST_VALUE, "Tag value")})
+    experiment, key = experiment_of(call, call.text("experiment_id")), key_of(call.words, "Tag name")
+    active(experiment)
+    call.workspace.experiments.set_tags(experiment.id, {key: value_of(call.words, "Tag value", LONGEST_VALUE)})
     return {}
 
 
 def delete_experiment_tag(call: Call) -> Any:
     """Takes a tag of an experiment off."""
     experiment, key = experiment_of(call, call.text("experiment_id")), key_of(call.words, "Tag name")
+    active(experiment)
     if key not in experiment.tags:
         raise Refusal(f"No tag with name: {key} in experiment with id {experiment.id}", MISSING)
     call.workspace.experiments.set_tags(experiment.id, {key: None})
@@ -94,8 +103,21 @@ def shown(experiment: Experiment) -> dict[str, Any]:
         "lifecycle_stage": "active" if experiment.deleted_at is None else "deleted",
         "last_update_time": experiment.updated_at // 1000,
         "creation_time": experiment.created_at // 1000,
+        "workspace": "default",
     }
     return {**found, "tags": pairs(experiment.tags)} if experiment.tags else found
+
+
+def _tags(call: Call) -> dict[str, str]:
+    return {key_of(item, "Tag name"): value_of(item, "Tag value", LONGEST_VALUE) for item in call.objects("tags")}
+
+
+def _in_state(call: Call, *, deleted: bool) -> Experiment:
+    """The experiment that is meant, if it is in that state: MLflow does not find it otherwise."""
+    found = experiment_of(call, call.text("experiment_id"))
+    if (found.deleted_at is not None) != deleted:
+        raise Refusal(f"No Experiment with id={found.id} exists in that state", MISSING)
+    return found
 
 
 def _is_shown(experiment: Experiment, view: str) -> bool:
@@ -107,8 +129,8 @@ def _is_shown(experiment: Experiment, view: str) -> bool:
 def _facts(experiment: Experiment) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": experiment.name,
-        "experiment_id": experiment.id,
+        "experiment_id": str(experiment.id),
         "creation_time": experiment.created_at // 1000,
         "last_update_time": experiment.updated_at // 1000,
     }
-    return {**found, **{f"tags.{key}": value for key, value in experiment.tags.items()}}
+    return {**found, **{f"{TAG}.{key}": value for key, value in experiment.tags.items()}}

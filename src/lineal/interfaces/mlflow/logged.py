@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lineal.interfaces.mlflow.answers import Refusal, number
+from lineal.interfaces.mlflow.answers import MISSING, Refusal, number
 from lineal.interfaces.mlflow.artifacts import clean, listed
-from lineal.interfaces.mlflow.calls import LONGEST_PARAM, Call, key_of, tags_of, value_of
-from lineal.interfaces.mlflow.runs import experiment_of, known, loaded, pairs
-from lineal.interfaces.mlflow.searching import offset_of, searched, token_of
+from lineal.interfaces.mlflow.calls import LONGEST_PARAM, Call, unchecked_tags, value_of
+from lineal.interfaces.mlflow.filters import RUNS
+from lineal.interfaces.mlflow.grammar import METRIC, PARAM, TAG, Searchable
+from lineal.interfaces.mlflow.known import experiment_of, known, pairs
+from lineal.interfaces.mlflow.searching import offset_of, page_of, searched
 from lineal.records.library import LoggedModel
 
 _STATUSES = {
@@ -19,19 +23,29 @@ _STATUSES = {
     "LOGGED_MODEL_READY": "READY",
     "LOGGED_MODEL_UPLOAD_FAILED": "UPLOAD_FAILED",
 }
+MOST_FOUND = 100
+LOGGED = Searchable(
+    sections=RUNS.sections,
+    texts={name: name for name in ("name", "model_id", "model_type", "status", "source_run_id", "experiment_id")},
+    numbers={
+        **dict.fromkeys(("creation_timestamp", "creation_time"), "created"),
+        **dict.fromkeys(("last_updated_timestamp", "last_updated_time"), "updated"),
+    },
+    lists=frozenset({"name", "model_id", "model_type", "status", "source_run_id"}),
+)
 _SHOWN = {"PENDING": "LOGGED_MODEL_PENDING", "READY": "LOGGED_MODEL_READY", "UPLOAD_FAILED": "LOGGED_MODEL_UPLOAD_FAILED"}
 
 
 def create_logged_model(call: Call) -> Any:
     """Begins a model."""
     experiment = experiment_of(call, call.text("experiment_id"))
-    run = call.text("source_run_id", "")
+    run, name = call.text("source_run_id", ""), call.text("name", "") or f"model-{uuid.uuid4().hex[:8]}"
+    if any(letter in name for letter in "/:.%\"'"):
+        raise Refusal(f"Invalid model name ({name:.80}) provided. Model name must not contain any of / : . % \" '")
     if run:
         known(call, run)
-    body = {"type": call.text("model_type", ""), "params": _params(call), "tags": tags_of(call.objects("tags"))}
-    made = call.workspace.library.log(
-        name=call.text("name", ""), experiment=experiment.id, label=experiment.label, run=run, author=call.principal.name, body=body
-    )
+    body = {"type": call.text("model_type", ""), "params": _params(call, longest=LONGEST_PARAM), "tags": unchecked_tags(call.objects("tags"))}
+    made = call.workspace.library.log(name=name, experiment=experiment.id, label=experiment.label, run=run, author=call.principal.name, body=body)
     return {"model": shown(call, made)}
 
 
@@ -56,19 +70,27 @@ def delete_logged_model(call: Call) -> Any:
 
 def log_model_params(call: Call) -> Any:
     """Records parameters of a model."""
-    call.workspace.library.change_logged(call.path["model_id"], params=_params(call))
+    params = _params(call, longest=LONGEST_PARAM)
+    before = call.workspace.library.logged(call.path["model_id"]).body.get("params", {})
+    if any(before.get(key, value) != value for key, value in params.items()):
+        raise Refusal("Changing param values is not allowed: a parameter of the model has another value.", "BAD_REQUEST")
+    call.workspace.library.change_logged(call.path["model_id"], params=params)
     return {}
 
 
 def set_model_tags(call: Call) -> Any:
     """Sets tags of a model."""
-    tags: dict[str, str | None] = dict(tags_of(call.objects("tags")))
-    return {"model": shown(call, call.workspace.library.change_logged(call.path["model_id"], tags=tags))}
+    tags: dict[str, str | None] = dict(unchecked_tags(call.objects("tags")))
+    call.workspace.library.change_logged(call.path["model_id"], tags=tags)
+    return {}
 
 
 def delete_logged_tag(call: Call) -> Any:
     """Takes a tag of a model off."""
-    call.workspace.library.change_logged(call.path["model_id"], tags={call.path["tag_key"]: None})
+    identifier, key = call.path["model_id"], call.path["tag_key"]
+    if key not in call.workspace.library.logged(identifier).body.get("tags", {}):
+        raise Refusal(f"No tag with key '{key:.80}' found for model with ID '{identifier}'.", MISSING)
+    call.workspace.library.change_logged(identifier, tags={key: None})
     return {}
 
 
@@ -85,18 +107,18 @@ def list_model_artifacts(call: Call) -> Any:
 
 def search_logged_models(call: Call) -> Any:
     """A page of models."""
-    experiments = [experiment_of(call, str(identifier)).id for identifier in call.each("experiment_ids")]
-    orders = [f"{order.get('field_name', '')} {'ASC' if order.get('ascending', True) else 'DESC'}" for order in call.objects("order_by")]
-    found = searched(call.workspace.library.all_logged(experiments), call.text("filter", ""), orders, facts=_facts)
-    start, most = offset_of(call.text("page_token", "")), call.whole("max_results", 100)
-    answer: dict[str, Any] = {"models": [shown(call, model) for model in found[start : start + most]]}
-    if start + most < len(found):
-        answer["next_page_token"] = token_of(start + most)
-    return answer
+    experiments = [experiment_of(call, identifier).id for identifier in call.texts("experiment_ids")]
+    orders = [f"{order.get('field_name') or ''} {'ASC' if order.get('ascending', True) else 'DESC'}" for order in call.objects("order_by")]
+    every, datasets = call.workspace.library.all_logged(experiments), call.objects("datasets")
+    found = searched(every, call.text("filter", ""), orders, LOGGED, facts=lambda model: _facts(model, datasets))
+    if datasets:
+        found = [model for model in found if any(_is_on(metric, datasets) for metric in _metrics(model))]
+    start, most = offset_of(call.text("page_token", "")), call.whole("max_results", 0) or MOST_FOUND
+    return page_of("models", found, start=start, most=most, show=lambda model: shown(call, model))
 
 
-def shown(call: Call, model: LoggedModel) -> dict[str, Any]:
-    """A model as MLflow shows it, with the figures of its run that name it."""
+def shown(_call: Call, model: LoggedModel) -> dict[str, Any]:
+    """A model as MLflow shows it, with the last figures that named it."""
     info: dict[str, Any] = {
         "model_id": model.id,
         "experiment_id": str(model.experiment),
@@ -109,16 +131,9 @@ def shown(call: Call, model: LoggedModel) -> dict[str, Any]:
         "source_run_id": model.source_run,
         "tags": pairs(model.body.get("tags", {})),
     }
-    data: dict[str, Any] = {"params": pairs(model.body.get("params", {}))}
-    if model.source_run and model.status == "READY":
-        run = loaded(call, model.source_run)
-        at = (run.ended_at or run.started_at) // 1000
-        data["metrics"] = [
-            {"key": key, "value": number(metric.last), "timestamp": at, "step": metric.last_step or 0, "model_id": model.id, "run_id": run.id}
-            for key, metric in sorted(run.metrics.items())
-        ]
+    data: dict[str, Any] = {"params": pairs(model.body.get("params", {})), "metrics": [_metric(model, item) for item in _metrics(model)]}
     return {
-        "info": {key: value for key, value in info.items() if value not in ("", [])},
+        "info": {key: value for key, value in info.items() if value != []},
         "data": {key: value for key, value in data.items() if value},
     }
 
@@ -127,18 +142,39 @@ def _place(model: LoggedModel) -> str:
     return f"mlflow-artifacts:/{model.experiment}/models/{model.id}/artifacts"
 
 
-def _params(call: Call) -> dict[str, str]:
-    return {key_of(item, "Param key"): value_of(item, LONGEST_PARAM, "Param value") for item in call.objects("params")}
+def _params(call: Call, *, longest: int) -> dict[str, str]:
+    return {str(item.get("key", "")): value_of(item, "Param value", longest) for item in call.objects("params")}
 
 
-def _facts(model: LoggedModel) -> dict[str, Any]:
+def _metrics(model: LoggedModel) -> list[Mapping[str, Any]]:
+    """The last figure of each key, data and run that named the model."""
+    return list(model.body.get("metrics", {}).values())
+
+
+def _metric(model: LoggedModel, item: Mapping[str, Any]) -> dict[str, Any]:
+    found = {**item, "value": number(item["value"]), "model_id": model.id}
+    return {key: value for key, value in found.items() if value != ""}
+
+
+def _is_on(metric: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a figure is of one of some data."""
+    return any(
+        metric["dataset_name"] == one.get("dataset_name") and one.get("dataset_digest") in {None, "", metric["dataset_digest"]} for one in datasets
+    )
+
+
+def _facts(model: LoggedModel, datasets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    metrics = {f"{METRIC}.{item['key']}": item["value"] for item in _metrics(model) if not datasets or _is_on(item, datasets)}
     return {
+        **metrics,
+        **{f"{PARAM}.{key}": value for key, value in model.body.get("params", {}).items()},
         "name": model.name,
         "model_id": model.id,
+        "experiment_id": str(model.experiment),
         "source_run_id": model.source_run,
         "status": model.status,
         "model_type": model.body.get("type", ""),
-        "creation_timestamp": model.created_at // 1000,
-        "creation_time": model.created_at // 1000,
-        **{f"tags.{key}": value for key, value in model.body.get("tags", {}).items()},
+        "created": model.created_at // 1000,
+        "updated": model.updated_at // 1000,
+        **{f"{TAG}.{key}": value for key, value in model.body.get("tags", {}).items()},
     }

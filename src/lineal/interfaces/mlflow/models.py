@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from lineal.interfaces.mlflow.answers import Refusal
-from lineal.interfaces.mlflow.calls import Call, key_of, tags_of, value_of
-from lineal.interfaces.mlflow.runs import pairs
-from lineal.interfaces.mlflow.searching import offset_of, searched, token_of
+from lineal.interfaces.mlflow.calls import Call, key_of, value_of
+from lineal.interfaces.mlflow.grammar import TAG, Searchable
+from lineal.interfaces.mlflow.known import pairs
+from lineal.interfaces.mlflow.searching import REGISTRY_SECTIONS, offset_of, page_of, searched
 from lineal.records.library import STAGES, NamedModel, NamedVersion
 
-LONGEST_TAG = 100_000
+LONGEST_TAG, MOST_MODELS, MOST_VERSIONS = 100_000, 1000, 200_000
+_TIMES = {name: name for name in ("creation_timestamp", "last_updated_timestamp")}
+MODELS = Searchable(
+    sections=REGISTRY_SECTIONS,
+    texts={"name": "name"},
+    lists=frozenset({"name"}),
+    orders={"name": "name", "timestamp": "last_updated_timestamp", "last_updated_timestamp": "last_updated_timestamp"},
+)
+VERSIONS = Searchable(
+    sections=REGISTRY_SECTIONS,
+    texts={name: name for name in ("name", "run_id", "source_path")},
+    numbers={"version_number": "version_number"},
+    lists=frozenset({"name", "run_id"}),
+    orders={"name": "name", "version_number": "version_number", **_TIMES},
+    quoted=True,
+)
 _ALIAS = re.compile(r"[\w\-]{1,255}\Z")
 _NUMBER_ALIAS = re.compile(r"v\d+\Z", re.IGNORECASE)
 _STAGES = {stage.lower(): stage for stage in STAGES}
@@ -20,7 +36,7 @@ _STAGES = {stage.lower(): stage for stage in STAGES}
 
 def create_model(call: Call) -> Any:
     """Registers a name."""
-    made = call.workspace.library.create(call.text("name"), description=call.text("description", ""), tags=tags_of(call.objects("tags")))
+    made = call.workspace.library.create(call.text("name"), description=call.text("description", ""), tags=_tags(call))
     return {"registered_model": shown_model(call, made)}
 
 
@@ -49,13 +65,14 @@ def delete_model(call: Call) -> Any:
 
 def search_models(call: Call) -> Any:
     """A page of models."""
-    found = searched(call.workspace.library.models(), call.text("filter", ""), call.each("order_by"), facts=_model_facts)
-    return _page(call, "registered_models", [shown_model(call, model) for model in found], most=call.whole("max_results", 100))
+    most, start = call.bounded("max_results", 100, MOST_MODELS), offset_of(call.text("page_token", ""))
+    found = searched(call.workspace.library.models(), call.text("filter", ""), call.texts("order_by"), MODELS, facts=_model_facts)
+    return page_of("registered_models", found, start=start, most=most, show=lambda model: shown_model(call, model))
 
 
 def set_model_tag(call: Call) -> Any:
     """Sets a tag of a model."""
-    call.workspace.library.change(call.text("name"), tags={key_of(call.words, "Tag name"): value_of(call.words, LONGEST_TAG, "Tag value")})
+    call.workspace.library.change(call.text("name"), tags={key_of(call.words, "Tag name"): value_of(call.words, "Tag value", LONGEST_TAG)})
     return {}
 
 
@@ -67,7 +84,7 @@ def delete_model_tag(call: Call) -> Any:
 
 def latest_versions(call: Call) -> Any:
     """The newest version in each stage."""
-    wanted = {_stage(str(stage)) for stage in call.each("stages")} or set(STAGES)
+    wanted = {_stage(stage) for stage in call.texts("stages")} or set(STAGES)
     newest: dict[str, NamedVersion] = {}
     call.workspace.library.model(call.text("name"))
     for version in call.workspace.library.versions(call.text("name")):
@@ -111,7 +128,7 @@ def create_version(call: Call) -> Any:
         run=call.text("run_id", ""),
         model=call.text("model_id", ""),
         description=call.text("description", ""),
-        tags=tags_of(call.objects("tags")),
+        tags=_tags(call),
         author=call.principal.name,
         run_link=call.text("run_link", ""),
     )
@@ -134,11 +151,11 @@ def transition_stage(call: Call) -> Any:
     """Moves a version to a stage; with ``archive_existing_versions`` those that are there make room."""
     version, stage = _version(call), _stage(call.text("stage"))
     library = call.workspace.library
+    library.change(version.name, version.number, stage=stage)
     if call.words.get("archive_existing_versions") in {True, "true"}:
         for other in library.versions(version.name):
             if other.stage == stage and other.number != version.number:
                 library.change(other.name, other.number, stage="Archived")
-    library.change(version.name, version.number, stage=stage)
     return get_version(call)
 
 
@@ -151,15 +168,19 @@ def delete_version(call: Call) -> Any:
 
 def search_versions(call: Call) -> Any:
     """A page of versions."""
-    every = list(reversed(call.workspace.library.versions()))
-    found = searched(every, call.text("filter", ""), call.each("order_by"), facts=_version_facts)
-    return _page(call, "model_versions", [shown_version(version) for version in found], most=call.whole("max_results", 200_000))
+    most, start = call.bounded("max_results", MOST_VERSIONS, MOST_VERSIONS), offset_of(call.text("page_token", ""))
+    orders = call.texts("order_by")
+    every = sorted(call.workspace.library.versions(), key=lambda version: (version.name, -version.number))
+    if not orders:  # the last changed first
+        every.sort(key=lambda version: -(version.updated_at // 1000))
+    found = searched(every, call.text("filter", ""), orders, VERSIONS, facts=_version_facts)
+    return page_of("model_versions", found, start=start, most=most, show=shown_version)
 
 
 def set_version_tag(call: Call) -> Any:
     """Sets a tag of a version."""
     version = _version(call)
-    tags: dict[str, str | None] = {key_of(call.words, "Tag name"): value_of(call.words, LONGEST_TAG, "Tag value")}
+    tags: dict[str, str | None] = {key_of(call.words, "Tag name"): value_of(call.words, "Tag value", LONGEST_TAG)}
     call.workspace.library.change(version.name, version.number, tags=tags)
     return {}
 
@@ -187,7 +208,7 @@ def shown_model(call: Call, model: NamedModel) -> dict[str, Any]:
         "creation_timestamp": model.created_at // 1000,
         "last_updated_timestamp": model.updated_at // 1000,
         "description": model.description,
-        "latest_versions": [shown_version(version) for version in newest.values()],
+        "latest_versions": [shown_version(replace(version, aliases=())) for version in newest.values()],
         "tags": pairs(model.tags),
         "aliases": [{"alias": alias, "version": str(number)} for alias, number in sorted(model.aliases.items())],
     }
@@ -229,23 +250,16 @@ def _stage(text: str) -> str:
     return found
 
 
-def _page(call: Call, key: str, items: Sequence[Any], *, most: int) -> dict[str, Any]:
-    if most <= 0:
-        raise Refusal("Invalid value for max_results: it must be a positive integer")
-    start = offset_of(call.text("page_token", ""))
-    found: dict[str, Any] = {key: list(items[start : start + most])} if items[start : start + most] else {}
-    if start + most < len(items):
-        found["next_page_token"] = token_of(start + most)
-    return found
+def _tags(call: Call) -> dict[str, str]:
+    return {key_of(item, "Tag name"): value_of(item, "Tag value", LONGEST_TAG) for item in call.objects("tags")}
 
 
 def _model_facts(model: NamedModel) -> dict[str, Any]:
     times = {
         "creation_timestamp": model.created_at // 1000,
         "last_updated_timestamp": model.updated_at // 1000,
-        "timestamp": model.updated_at // 1000,
     }
-    return {"name": model.name, **times, **{f"tags.{key}": value for key, value in model.tags.items()}}
+    return {"name": model.name, **times, **{f"{TAG}.{key}": value for key, value in model.tags.items()}}
 
 
 def _version_facts(version: NamedVersion) -> dict[str, Any]:
@@ -258,5 +272,5 @@ def _version_facts(version: NamedVersion) -> dict[str, Any]:
         "model_id": version.model,
         "creation_timestamp": version.created_at // 1000,
         "last_updated_timestamp": version.updated_at // 1000,
-        **{f"tags.{key}": value for key, value in version.tags.items()},
+        **{f"{TAG}.{key}": value for key, value in version.tags.items()},
     }

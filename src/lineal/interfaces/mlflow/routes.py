@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lineal.errors import LinealError
-from lineal.interfaces.mlflow import artifacts, experiments, logged, models, runs
+from lineal.interfaces.mlflow import artifacts, experiments, histories, logged, models, recording, runs, traces
 from lineal.interfaces.mlflow.answers import Refusal, answer, decode, refusal, refusal_of
 from lineal.interfaces.mlflow.calls import Call
 from lineal.interfaces.scope import asked, require_role
@@ -59,16 +59,17 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("POST", "/runs/delete", runs.delete_run, RULE),
     Entry("POST", "/runs/restore", runs.restore_run, RULE),
     Entry("POST", "/runs/search", runs.search_runs, READ),
-    Entry("POST", "/runs/log-metric", runs.log_metric, WRITE),
-    Entry("POST", "/runs/log-parameter", runs.log_param, WRITE),
-    Entry("POST", "/runs/log-batch", runs.log_batch, WRITE),
-    Entry("POST", "/runs/log-model", runs.log_model, WRITE),
-    Entry("POST", "/runs/log-inputs", runs.log_inputs, WRITE),
-    Entry("POST", "/runs/outputs", runs.log_outputs, WRITE),
-    Entry("POST", "/runs/set-tag", runs.set_tag, WRITE),
-    Entry("POST", "/runs/delete-tag", runs.delete_tag, WRITE),
-    Entry("GET", "/metrics/get-history", runs.metric_history, READ),
-    Entry("GET", "/metrics/get-history-bulk-interval", runs.metric_history_interval, READ),
+    Entry("POST", "/runs/log-metric", recording.log_metric, WRITE),
+    Entry("POST", "/runs/log-parameter", recording.log_param, WRITE),
+    Entry("POST", "/runs/log-batch", recording.log_batch, WRITE),
+    Entry("POST", "/runs/log-model", recording.log_model, WRITE),
+    Entry("POST", "/runs/log-inputs", recording.log_inputs, WRITE),
+    Entry("POST", "/runs/outputs", recording.log_outputs, WRITE),
+    Entry("POST", "/runs/set-tag", recording.set_tag, WRITE),
+    Entry("POST", "/runs/delete-tag", recording.delete_tag, WRITE),
+    Entry("GET", "/metrics/get-history", histories.metric_history, READ),
+    Entry("GET", "/metrics/get-history-bulk-interval", histories.metric_history_interval, READ),
+    Entry("GET", "/metrics/get-history-bulk", histories.metric_history_bulk, READ),
     Entry("GET", "/artifacts/list", artifacts.list_artifacts, READ),
     Entry("POST", "/logged-models", logged.create_logged_model, WRITE),
     Entry("POST", "/logged-models/search", logged.search_logged_models, READ),
@@ -101,8 +102,15 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("POST", "/model-versions/set-tag", models.set_version_tag, WRITE),
     Entry("DELETE", "/model-versions/delete-tag", models.delete_version_tag, WRITE),
     Entry("GET", "/model-versions/get-download-uri", models.download_uri, READ),
+    Entry("GET", "/traces", traces.search_traces, READ),
 )
 """Everything that is answered; whatever else MLflow has is answered as by a server that does not have it."""
+
+ENTRIES_3: tuple[Entry, ...] = (
+    Entry("POST", "/traces/search", traces.search_traces, READ),
+    Entry("GET", "/traces/{trace_id}", traces.get_trace, READ),
+)
+"""The same, below ``/api/3.0/mlflow``."""
 
 PREFIXES = ("/api/2.0/mlflow", "/ajax-api/2.0/mlflow")
 
@@ -110,6 +118,7 @@ PREFIXES = ("/api/2.0/mlflow", "/ajax-api/2.0/mlflow")
 def mlflow_routes() -> list[Route]:
     """Every route of the MLflow API, over the workspace that a request asks for."""
     found = [Route(prefix + entry.path, _serve(entry), methods=[entry.method]) for prefix in PREFIXES for entry in ENTRIES]
+    found += [Route(f"{root}/3.0/mlflow{entry.path}", _serve(entry), methods=[entry.method]) for root in ("/api", "/ajax-api") for entry in ENTRIES_3]
     found += artifacts.artifact_routes()
     for root in ("/api", "/ajax-api"):
         found.append(Route(f"{root}/3.0/mlflow/server-info", _server_info, methods=["GET"]))
@@ -153,7 +162,7 @@ async def _words(request: Request) -> dict[str, Any]:
         pieces.append(piece)
     body = b"".join(pieces)
     if body and kind != "application/json":
-        raise Refusal(f"Bad Request. Content-Type must be one of ['application/json'], got {kind or 'none'}.", "BAD_REQUEST")
+        raise Refusal(f"Bad Request. Content-Type must be one of ['application/json'], got {kind or 'none'}.")
     if not body and request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         raise Refusal("A page of another site changes nothing here.", "PERMISSION_DENIED")
     return decode(body) or _query(request)
@@ -165,12 +174,26 @@ def _query(request: Request) -> dict[str, Any]:
         if key in _LISTS:
             found.setdefault(key, []).append(value)
         else:
-            found[key] = value
+            found[key] = [*_listed(found[key]), value] if key in found else value
     return found
 
 
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 async def _server_info(_request: Request) -> Response:
-    return answer({"store_type": "SqlStore", "workspaces_enabled": False, "trace_archival_enabled": False})
+    return answer(
+        {
+            "store_type": "SqlStore",
+            "workspaces_enabled": False,
+            "trace_archival_enabled": False,
+            "multipart_uploads_enabled": False,
+            "multipart_downloads_enabled": False,
+            "presigned_upload_run_id_supported": False,
+            "presigned_upload_model_id_supported": False,
+        }
+    )
 
 
 async def _unknown(request: Request) -> Response:

@@ -3,49 +3,42 @@
 from __future__ import annotations
 
 import base64
-import fnmatch
 import json
-import operator
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lineal.interfaces.mlflow.answers import Refusal
-from lineal.records.filter import Comparison, Every, Filter, Literal, Not, Some, parse_filter
+from lineal.interfaces.mlflow.filters import compares
+from lineal.interfaces.mlflow.grammar import ATTRIBUTE, TAG, Clause, Searchable, read_clauses, read_orders
 
 T = TypeVar("T")
 
-_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+FARTHEST = 1 << 53
+"""No list is longer."""
+PROMPT = "mlflow.prompt.is_prompt"
+REGISTRY_SECTIONS = {"attribute": ATTRIBUTE, "tag": TAG, "tags": TAG}
+"""The words that name sections in searches of all but runs and logged models."""
 
 
-def searched(items: Sequence[T], text: str, orders: Sequence[Any], *, facts: Callable[[T], Mapping[str, Any]]) -> list[T]:
+def searched(items: Sequence[T], text: str, orders: Sequence[Any], known: Searchable, *, facts: Callable[[T], Mapping[str, Any]]) -> list[T]:
     """The items that match a filter, in order.
 
     Args:
-        facts: what is known of an item, by lower-case name; tags as ``tags.key``.
+        facts: what is known of an item: attributes by name, and what is in other sections as ``tag.key``.
     """
-    wanted = parse_filter(text)
-    found = [item for item in items if wanted is None or _holds(wanted, facts(item))]
-    for order in reversed([str(order).strip() for order in orders]):
-        key, _space, direction = order.rpartition(" ")
-        if direction.upper() not in {"ASC", "DESC"}:
-            key, direction = order, "ASC"
-        name = key.strip().strip("`").lower().removeprefix("attribute.").removeprefix("attributes.")
-        if found and name not in facts(found[0]) and not name.startswith(("tag", "tags")):
-            raise Refusal(f"Invalid order_by key '{key.strip()}' specified")
-        found.sort(key=lambda item: _sortable(facts(item).get(name)), reverse=direction.upper() == "DESC")
+    clauses = read_clauses(text, known)
+    found = [item for item in items if all(_holds(clause, facts(item)) for clause in clauses)]
+    for section, key, descending in reversed(read_orders(orders, known)):
+        if section == TAG:
+            raise Refusal(f"Invalid order_by entity: {section}")
+        found = in_order(found, [facts(item).get(_place(section, key)) for item in found], descending=descending)
     return found
 
 
-FARTHEST = 1 << 53
-"""No list is longer."""
+def in_order(items: Sequence[T], keys: Sequence[Any], *, descending: bool) -> list[T]:
+    """Items by their keys, those without one last; what is alike stays in its order."""
+    having = sorted(((key, place) for place, key in enumerate(keys) if key is not None), key=lambda pair: pair[0], reverse=descending)
+    return [items[place] for _key, place in having] + [item for item, key in zip(items, keys, strict=True) if key is None]
 
 
 def offset_of(token: str) -> int:
@@ -63,40 +56,21 @@ def token_of(offset: int) -> str:
     return base64.b64encode(json.dumps({"offset": offset}).encode()).decode()
 
 
-def _holds(wanted: Filter, facts: Mapping[str, Any]) -> bool:
-    match wanted:
-        case Every(items=items):
-            return all(_holds(item, facts) for item in items)
-        case Some(items=items):
-            return any(_holds(item, facts) for item in items)
-        case Not(item=item):
-            return not _holds(item, facts)
-        case Comparison():
-            return _compares(wanted, facts)
+def page_of(key: str, items: Sequence[Any], *, start: int, most: int, show: Callable[[Any], Any]) -> dict[str, Any]:
+    """A page of a list, which is left out where it is empty, and the token of the next."""
+    shown = [show(item) for item in items[start : start + most]]
+    found: dict[str, Any] = {key: shown} if shown else {}
+    return {**found, "next_page_token": token_of(start + most)} if start + most < len(items) else found
 
 
-def _compares(wanted: Comparison, facts: Mapping[str, Any]) -> bool:
-    name = f"tags.{wanted.field.key}" if wanted.field.section == "tags" else wanted.field.key.lower()
-    value = facts.get(name)
-    if wanted.operator == "exists":
-        return value is not None
+def _place(section: str, key: str) -> str:
+    return key if section == ATTRIBUTE else f"{section}.{key}"
+
+
+def _holds(clause: Clause, facts: Mapping[str, Any]) -> bool:
+    value = facts.get(_place(clause.section, clause.key))
+    if clause.how in {"IS NULL", "IS NOT NULL"}:
+        return (value is None) == (clause.how == "IS NULL")
     if value is None:  # MLflow's own client asks that way for what is no prompt
-        return wanted.operator == "!=" and name == "tags.mlflow.prompt.is_prompt"
-    if wanted.operator == "in":
-        return any(_same(value, literal) for literal in wanted.values)
-    literal = wanted.values[0]
-    if wanted.operator == "like":
-        return re.match(fnmatch.translate(literal.text.replace("%", "*").replace("_", "?")), str(value), re.IGNORECASE) is not None
-    other = literal.number if isinstance(value, int | float) and literal.number is not None else literal.text
-    try:
-        return _COMPARE[wanted.operator](value if isinstance(other, int | float) else str(value), other)
-    except (TypeError, KeyError):
-        return False
-
-
-def _same(value: Any, literal: Literal) -> bool:
-    return bool(str(value) == literal.text or (literal.number is not None and value == literal.number))
-
-
-def _sortable(value: Any) -> tuple[bool, Any]:
-    return (value is None, value if value is not None else 0)
+        return clause.key == PROMPT and (clause.how, clause.value) in {("!=", "true"), ("=", "false")}
+    return compares(clause.how, value, clause.value)
