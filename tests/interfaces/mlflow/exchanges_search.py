@@ -56,7 +56,7 @@ FILTERS = (
 )  # fmt: skip
 
 ORDERS: tuple[Any, ...] = (
-    ["metrics.auc"], ["metrics.auc DESC"], ["metrics.auc asc"], ["metrics.auc desc"], ["metric.auc"], ["metrics.`auc` DESC"], ["metrics.nan DESC"], ["metrics.nan"], ["metrics.nothing"], ["params.depth DESC"], ["params.kind"],
+    ["metrics.auc"], ["metrics.auc DESC"], ["metrics.auc asc"], ["metrics.auc desc"], ["metric.auc"], ["metrics.`auc` DESC"], ["metrics.nan DESC"], ["metrics.nan"], ["metrics.nothing"], ["params.kind DESC"], ["params.kind"],
     ["tags.team DESC"], ["attributes.start_time"], ["attributes.start_time DESC"], ["start_time DESC"], ["attribute.run_name DESC"], ["run_name"], ["attributes.status", "attributes.start_time DESC"],
     ["created DESC"], ["attributes.`Run Name`"], ["attributes.nothing"], ["nothing"], ["metrics.auc sideways"], ["metrics.auc DESC, params.depth"], ["auc"], [""], ["metrics."], ["metrics.auc DESC", "metrics.auc"],
     ["DESC"], ["dataset.name"], ["attributes.end_time"], ["attributes.user_id DESC"], "metrics.auc", [5],
