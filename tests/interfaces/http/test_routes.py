@@ -7,7 +7,7 @@ import pytest
 
 from lineal.interfaces.http.routes import ENDPOINTS
 from lineal.interfaces.http.table import PREFIX
-from lineal.records.wire import unpack_series
+from lineal.workspace.wire import unpack_series
 
 READING = [endpoint for endpoint in ENDPOINTS if not endpoint.changes and endpoint.group != "people"]
 

@@ -43,7 +43,7 @@ def _part(call: Call) -> dict[str, int | None]:
 
 def get_points(call: Call) -> Iterator[bytes]:
     """Every point of one metric, or about as many as were asked for, as columns of numbers."""
-    from lineal.records.wire import pack_series  # with msgspec
+    from lineal.workspace.wire import pack_series  # with msgspec
 
     points = call.number("points", 0, most=2**31)
     return iter((pack_series(call.workspace.runs.series(call.path["run"], call.need("key"), points=points or None, **_part(call))),))

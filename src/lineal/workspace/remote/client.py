@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from lineal import errors
 from lineal.errors import LinealError, Unavailable
-from lineal.records.wire import restore, restore_each
 from lineal.workspace.interface import Progress, silent
+from lineal.workspace.wire import restore, restore_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from lineal.records.dataset import Dataset, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
 from lineal.records.garbage import Collection
-from lineal.records.wire import restore, restore_each
 from lineal.workspace.interface import Progress, silent
 from lineal.workspace.remote.client import Client, part
+from lineal.workspace.wire import restore, restore_each
 
 
 class RemoteDatasets:

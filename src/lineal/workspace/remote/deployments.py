@@ -8,9 +8,9 @@ from pathlib import Path
 from lineal.errors import NotFound
 from lineal.records.deployment import Deployment, Prediction, TruthReceipt
 from lineal.records.monitor import MonitorReport
-from lineal.records.wire import restore
 from lineal.workspace.interface import Progress, silent
 from lineal.workspace.remote.client import Client, part
+from lineal.workspace.wire import restore
 
 PAGE = 1000
 """As many predictions are asked for at once."""

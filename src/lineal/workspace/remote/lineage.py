@@ -8,9 +8,9 @@ from typing import Any
 from lineal.records.dataset import VerifyReport
 from lineal.records.deletion import DeletionPlan
 from lineal.records.graph import Graph, Node
-from lineal.records.wire import restore, restore_each
 from lineal.workspace.interface import Progress, silent
 from lineal.workspace.remote.client import Client
+from lineal.workspace.wire import restore, restore_each
 
 
 class RemoteLineage:

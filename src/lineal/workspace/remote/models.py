@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lineal.errors import Conflict, Integrity
 from lineal.records.model import Model, ModelVersion
-from lineal.records.wire import restore
 from lineal.workspace.remote.client import Client, part
+from lineal.workspace.wire import restore
 
 
 class RemoteModels:

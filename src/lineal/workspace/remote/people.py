@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from lineal.records.hosting import HostedProject, Invitation, Secret, Token, User
-from lineal.records.wire import restore, restore_each
 from lineal.workspace.remote.client import Client
+from lineal.workspace.wire import restore, restore_each
 
 
 class RemoteServer:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from lineal.records.comparison import Comparison
 from lineal.records.difference import RunDifference
 from lineal.records.run import Run, RunPage
-from lineal.records.wire import restore, unpack_series
 from lineal.workspace.remote.client import Client, part
+from lineal.workspace.wire import restore, unpack_series
 
 if TYPE_CHECKING:
     from lineal.records.run import Series

@@ -30,7 +30,7 @@ from lineal.records.mount import Mount
 from lineal.records.remote import Remote, Transfer
 from lineal.records.run import Metric, Param, Run, RunPage, Series
 from lineal.records.verdict import Reproduction
-from lineal.records.wire import pack_series, restore, restore_each, unpack_series
+from lineal.workspace.wire import pack_series, restore, restore_each, unpack_series
 
 RECORDS = (
     *(Run, RunPage, Dataset, DatasetVersion, TreeEntry, DatasetStatus, VersionDiff, VerifyReport, Collection, Branch, MergeReport, Remote, Transfer),
