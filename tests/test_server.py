@@ -113,6 +113,7 @@ UNRULED = {
     "/api/2.0/mlflow-artifacts/artifacts/{path:path}": "DELETE is refused to everybody; GET and PUT are in the table",
     "/api/3.0/mlflow/server-info": "tells what kind of server it is",
     "/favicon.ico": "an icon",
+    "/api": "leads to the page of the API in a project that one may see",
     "/": "of a project: leads to its runs",
 }
 """Routes without a role, and why."""
@@ -249,6 +250,7 @@ def test_failures_are_forgotten_after_a_while_and_never_fill_the_memory() -> Non
 def test_a_bounded_token_makes_no_others(house: House) -> None:
     assert house.ask("POST", "/api/v1/server/tokens", by="capped admin", json={}).json()["kind"] == "forbidden"
     assert house.ask("POST", "/api/v1/server/tokens", by="reading service", json={}).json()["kind"] == "forbidden"
+    assert house.ask("POST", "/api/v1/server/tokens", by="reader", json={"days": 10**12}).status_code == 422
     made = house.ask("POST", "/api/v1/server/tokens", by="reader", json={"role": "reader", "days": 1})
     assert made.json()["token"]["owner"] == "reader"
     assert house.ask("POST", "/api/v1/server/tokens", by="reader", json={"service": "ci", "project": "default"}).json()["kind"] == "forbidden"

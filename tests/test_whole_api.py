@@ -195,7 +195,11 @@ class Asked:
             seen[answer.status_code] += 1
             case.validate_response(answer, checks=CHECKS)
 
-        ask()
+        try:
+            ask()
+        except Exception as error:
+            error.add_note((self.server.folder.parent / f"{self.server.folder.name}.err").read_text()[-4000:])
+            raise
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from lineal.records.access import Role
 from lineal.records.hosting import PERSONAL, SERVICE, HostedProject
 
 DAY = 86_400.0
-NUMBER_OF_DAYS = {"type": "integer", "minimum": 1, "maximum": 3650}
+MOST_DAYS = 3650
+NUMBER_OF_DAYS = {"type": "integer", "minimum": 1, "maximum": MOST_DAYS}
 
 
 def list_projects(call: Call) -> Any:
@@ -100,6 +101,10 @@ def create_token(call: Call) -> Any:
     if service and not principal.admin:
         raise PermissionDenied("only an admin makes tokens for services", kind="forbidden", hint="Ask one, or make a personal token.")
     days = call.optional_count("days")
+    if days > MOST_DAYS:
+        raise InvalidInput(
+            f"a token is good for at most {MOST_DAYS} days, got {days}", kind="bad-body", hint="Leave days out for one that does not end."
+        )
     return call.server.people.create_token(
         service or principal.name,
         kind=SERVICE if service else PERSONAL,

@@ -60,11 +60,19 @@ def outer_routes() -> list[BaseRoute]:
     """The server's own pages, the page to sign in, the static files, and a page for whatever is not there."""
     renderer = Renderer()
     found: list[BaseRoute] = [Route(path, _serve(renderer, view, role)) for path, view, role in OUTER_PAGES]
-    found.append(Route("/sign-in", _sign_in(renderer)))
+    found += [Route("/sign-in", _sign_in(renderer)), Route("/api", _api)]
     found.append(Route("/favicon.ico", lambda _request: RedirectResponse(f"/static/{renderer.version}/icon.svg", status_code=307)))
     found.append(Mount(f"/static/{renderer.version}", Static(directory=STATIC)))
     found.append(Route("/{rest:path}", _serve(renderer, _missing, Role.READER)))
     return found
+
+
+def _api(request: Request) -> Response:
+    """Leads to where the API is tried: in a project that one may see, of which each has the server's operations, too."""
+    about = asked(request.scope)
+    roles = visible_roles(about.principal, about.projects)
+    shown = [project.name for project in about.projects.projects() if about.principal.admin or project.name in roles]
+    return RedirectResponse(f"/projects/{shown[0]}/api" if shown else "/", status_code=303)
 
 
 def _missing(_about: Asked, _server: Projects) -> tuple[str, str, Mapping[str, Any]]:

@@ -22,7 +22,7 @@ from lineal.interfaces.web import links
 from lineal.interfaces.web.links import twin
 from lineal.interfaces.web.pages import Page, View, Visit
 from lineal.interfaces.web.rendering import STATIC, Renderer
-from lineal.interfaces.web.views import audit, comparison, data, deletion, deployments, graph, merging, models, run, runs
+from lineal.interfaces.web.views import api, audit, comparison, data, deletion, deployments, graph, merging, models, run, runs
 from lineal.records.access import Role
 from lineal.records.documents import document
 from lineal.workspace.acting import acting_as
@@ -45,6 +45,7 @@ PAGES: tuple[tuple[str, View, Role], ...] = (
     ("/audit", audit.audit_page, Role.READER),
     ("/search", audit.search_page, Role.READER),
     ("/delete", deletion.delete_page, Role.READER),
+    ("/api", api.api_page, Role.READER),
 )
 """Pages: each is served as HTML at its path and as JSON at its path with ``.json``."""
 
