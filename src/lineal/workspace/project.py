@@ -12,7 +12,7 @@ from typing import Any
 from lineal.errors import Integrity, InvalidInput, InvalidState, NotFound
 from lineal.workspace.site import Layout
 
-FORMAT = 2
+FORMAT = 3
 """The format of ledger and store that this Lineal writes; equal to the ledger's own number."""
 
 STATE = ".lineal"
