@@ -170,6 +170,10 @@ def test_a_file_is_sent_as_a_download(visitor: Any, newest: Any) -> None:
     assert answer.content == b"bytes of data/train.parquet"
     assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''train.parquet"
     assert visitor.get(f"/api/v1/runs/{newest.id}/artifact?path=/etc/passwd").status_code == 404
+    for words in ("", "&inline=1"):
+        answer = visitor.get(f"/api/v1/runs/{newest.id}/artifact?path=data/train.parquet{words}")
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert (answer.headers["content-type"], answer.headers["x-content-type-options"]) == ("application/octet-stream", "nosniff")
 
 
 def test_a_deployment_is_asked_for_with_its_types(visitor: Any, sample: Any, monkeypatch: pytest.MonkeyPatch) -> None:

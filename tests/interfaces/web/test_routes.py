@@ -23,6 +23,7 @@ def addresses(sample: Any) -> dict[str, str]:
         "/data/{name}/merge": "/data/houses/merge?source=cleaning&into=main",
         "/data/{name}/revert": "/data/houses/revert?version=1",
         "/data/{name}": "/data/houses",
+        "/runs/{run}/files": f"/runs/{list(sample.runs.all)[5]}/files",
         "/models": "/models",
         "/models/{name}": "/models/price",
         "/deployments": "/deployments",
@@ -30,6 +31,7 @@ def addresses(sample: Any) -> dict[str, str]:
         "/predictions/{prediction}": f"/predictions/{prediction}",
         "/audit": "/audit",
         "/search": "/search?q=hous",
+        "/api": "/api",
         "/delete": "/delete?ref=data:houses@2",
     }
 

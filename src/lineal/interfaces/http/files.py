@@ -10,35 +10,40 @@ from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 
+from lineal.interfaces.shown import Shown
+
 OCTETS = "application/octet-stream"
 PIECE = 1 << 18
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z")
 
 
-def sent_file(stream: BinaryIO, *, name: str, wanted: str = "") -> Response:
+def sent_file(stream: BinaryIO, *, name: str, wanted: str = "", shown: Shown | None = None, scripts: bool = False) -> Response:
     """The answer with a file's bytes.
 
     Args:
         name: under which a browser keeps it.
+        shown: as what a browser may show it in place; None for a download.
+        scripts: whether a page in HTML may run its own scripts there.
         wanted: the header ``Range``; several ranges, and what is none, get the whole file, as RFC 9110 allows.
     """
-    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    place, media = ("attachment", OCTETS) if shown is None else ("inline", shown.media)
+    headers = {"content-disposition": f"{place}; filename*=UTF-8''{quote(name)}", **(shown.headers(scripts=scripts) if shown is not None else {})}
     try:
         size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
     except (OSError, io.UnsupportedOperation):  # from a source that is read as it comes
-        return StreamingResponse(begun(_pieces(stream, -1)), media_type=OCTETS, headers=headers)
+        return StreamingResponse(begun(_pieces(stream, -1)), media_type=media, headers=headers)
     headers["accept-ranges"] = "bytes"
     found = _bounds(wanted, size)
     if found is None:
-        return StreamingResponse(begun(_pieces(stream, size)), media_type=OCTETS, headers={**headers, "content-length": str(size)})
+        return StreamingResponse(begun(_pieces(stream, size)), media_type=media, headers={**headers, "content-length": str(size)})
     start, stop = found
     if start >= stop:
         stream.close()
         return Response(status_code=416, headers={"content-range": f"bytes */{size}"})
     stream.seek(start)
     headers |= {"content-range": f"bytes {start}-{stop - 1}/{size}", "content-length": str(stop - start)}
-    return StreamingResponse(begun(_pieces(stream, stop - start)), status_code=206, media_type=OCTETS, headers=headers)
+    return StreamingResponse(begun(_pieces(stream, stop - start)), status_code=206, media_type=media, headers=headers)
 
 
 def _bounds(wanted: str, size: int) -> tuple[int, int] | None:

@@ -24,6 +24,7 @@ from lineal.interfaces.http.table import PREFIX, Endpoint
 from lineal.interfaces.http.telling import telling, wants_lines
 from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem
 from lineal.interfaces.scope import asked, require_role
+from lineal.interfaces.shown import shown_as
 from lineal.records.documents import document
 from lineal.workspace.acting import acting_as
 
@@ -102,7 +103,9 @@ def _answer(endpoint: Endpoint, call: Call, request: Request) -> Response:
     if endpoint.answers == "text/plain":
         return StreamingResponse(begun(value), media_type="text/plain; charset=utf-8")
     if endpoint.answers == OCTETS:
-        return sent_file(value, name=call.need("path").rpartition("/")[2], wanted=request.headers.get("range", ""))
+        name = call.need("path").rpartition("/")[2]
+        shown = shown_as(name) if endpoint.shown and call.switched("inline") else None
+        return sent_file(value, name=name, wanted=request.headers.get("range", ""), shown=shown, scripts=call.switched("scripts"))
     if endpoint.answers != "application/json":
         return StreamingResponse(begun(value), media_type=endpoint.answers)
     return json_response(document(value))

@@ -85,6 +85,13 @@ def difference_of_runs(call: Call) -> Any:
     return call.workspace.runs.difference(call.need("before"), call.need("after"), log=log)
 
 
+def preview_note(call: Call) -> Any:
+    """A note as it will be shown."""
+    from lineal.interfaces.markdown import rendered
+
+    return {"html": rendered(call.optional_field("note") or "")}
+
+
 def mark_run(call: Call) -> Any:
     """Marks a run as a mistake; an empty reason takes the mark off."""
     return call.workspace.runs.mark_mistake(call.path["run"], call.optional_field("reason") or "")
@@ -180,8 +187,16 @@ ENDPOINTS = (
         handler=get_artifact,
         group="runs",
         role=Role.READER,
-        query=(required("path", "as the run knew it"),),
+        query=(
+            required("path", "as the run knew it"),
+            parameter("inline", "1 to show an image, a sound, a video or a page in a sandbox; every other file is a download", NUMBER),
+            parameter("scripts", "1 lets such a page run its own scripts, without an origin and without a network", NUMBER),
+        ),
         answers="application/octet-stream",
+        shown=True,
+    ),
+    Endpoint(
+        method="POST", path="/notes/preview", summary="A note as HTML", handler=preview_note, group="runs", role=Role.READER, body={"note": TEXT}
     ),
     Endpoint(
         method="POST",

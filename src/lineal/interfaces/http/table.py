@@ -38,6 +38,7 @@ class Endpoint:
         answers: media type of the answer.
         body: fields of the JSON body by name; those whose schema has ``x-required`` must be there.
         media: a further body type that is taken as raw bytes, such as ``text/csv``.
+        shown: whether a file of it may be shown in place, with ``inline=1``; see `lineal.interfaces.shown`.
         slow: whether it may take long; where lines of JSON are accepted, it tells how far it is (`lineal.interfaces.http.telling`).
     """
 
@@ -53,6 +54,7 @@ class Endpoint:
     answers: str = "application/json"
     media: str = ""
     slow: bool = False
+    shown: bool = False
 
     @property
     def changes(self) -> bool:

@@ -74,6 +74,7 @@ class Page:
         value: a record or JSON value, for the ``.json`` twin.
         rail: the entry of the left rail that is lit.
         context: further names for the template.
+        headers: of the answer; they stand before those that every answer has.
     """
 
     template: str
@@ -81,6 +82,7 @@ class Page:
     value: Any
     rail: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 View = Callable[[Visit], Page | Response]

@@ -22,13 +22,14 @@ from lineal.interfaces.web import links
 from lineal.interfaces.web.links import twin
 from lineal.interfaces.web.pages import Page, View, Visit
 from lineal.interfaces.web.rendering import STATIC, Renderer
-from lineal.interfaces.web.views import api, audit, comparison, data, deletion, deployments, graph, merging, models, run, runs
+from lineal.interfaces.web.views import api, audit, comparison, data, deletion, deployments, files, graph, merging, models, run, runs
 from lineal.records.access import Role
 from lineal.records.documents import document
 from lineal.workspace.acting import acting_as
 
 PAGES: tuple[tuple[str, View, Role], ...] = (
     ("/runs", runs.runs_page, Role.READER),
+    ("/runs/{run}/files", files.files_page, Role.READER),
     ("/runs/{run}", run.run_page, Role.READER),
     ("/compare", comparison.compare_page, Role.READER),
     ("/graph", graph.graph_page, Role.READER),
@@ -129,7 +130,7 @@ def _page(page: Page, visit: Visit, renderer: Renderer) -> Response:
     if visit.as_json:
         return _json(document(page.value))
     context = {**_frame(visit, page.title, page.rail), "value": page.value, **page.context}
-    return HTMLResponse(renderer.render(page.template, context))
+    return HTMLResponse(renderer.render(page.template, context), headers=dict(page.headers))
 
 
 def _frame(visit: Visit, heading: str, rail: str) -> dict[str, Any]:

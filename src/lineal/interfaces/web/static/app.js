@@ -125,7 +125,11 @@ document.addEventListener("submit", (event) => {
     tag(form, { [key.trim()]: rest.join("=").trim() || "yes" });
   } else if (data.annotate) {
     event.preventDefault();
-    send("POST", data.annotate, fields).then((found) => found && toast("Saved"));
+    send("POST", data.annotate, fields).then((found) => {
+      if (!found) return;
+      toast("Saved");
+      form.dispatchEvent(new CustomEvent("lineal:saved"));
+    });
   } else if (form.method === "get") {
     // Empty words stay out of the address, and columns only go in once they were chosen.
     $$("input, select", form).forEach((input) => { if (!input.value || input.dataset.unchanged !== undefined) input.disabled = true; });

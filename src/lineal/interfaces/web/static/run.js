@@ -78,3 +78,61 @@ document.addEventListener("htmx:afterSwap", () => {
     grow();
   }
 });
+
+// Images of a series, one step at a time.
+document.querySelectorAll("[data-steps]").forEach((figure) => {
+  const steps = [...figure.querySelectorAll("li[data-at]")];
+  figure.querySelector("input").addEventListener("input", (event) => {
+    const { dataset, firstElementChild: link } = steps[Number(event.target.value)];
+    figure.querySelector("img").src = link.dataset.image;
+    figure.querySelector("img").alt = `${figure.querySelector("[data-name]").textContent}, step ${dataset.at}`;
+    figure.querySelector("a").href = link.href;
+    figure.querySelector("[data-step]").textContent = `step ${dataset.at}`;
+  });
+});
+
+// The note: shown as it reads, edited as it was written, tried before it is kept.
+const note = document.querySelector("[data-note-form]");
+const text = note.querySelector("textarea");
+const attempt = note.querySelector("[data-note-preview]");
+const shown = document.querySelector("[data-note]");
+const edit = document.querySelector("[data-note-edit]");
+const trying = note.querySelector("[data-note-try]");
+
+async function render(place) {
+  const answer = await fetch(note.dataset.noteForm, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ note: text.value }) }).catch(() => null);
+  if (answer?.ok) place.innerHTML = (await answer.json()).html; // made by the server, which lets no HTML of anybody's through
+  else place.textContent = text.value;
+}
+
+function tried(on) {
+  attempt.hidden = !on;
+  text.hidden = on;
+  trying.setAttribute("aria-pressed", String(on));
+  trying.textContent = on ? "Write" : "Preview";
+}
+
+function editing(on) {
+  tried(false);
+  note.hidden = !on;
+  shown.hidden = on;
+  edit.hidden = on;
+  if (on) text.focus();
+}
+
+edit.addEventListener("click", () => editing(true));
+trying.addEventListener("click", async () => {
+  if (attempt.hidden) await render(attempt);
+  tried(attempt.hidden);
+});
+note.querySelector("[data-note-cancel]").addEventListener("click", () => {
+  text.value = text.defaultValue;
+  editing(false);
+});
+note.addEventListener("lineal:saved", async () => {
+  text.defaultValue = text.value;
+  note.querySelector("[data-note-cancel]").hidden = !text.value;
+  if (!text.value) return;
+  await render(shown);
+  editing(false);
+});

@@ -11,7 +11,9 @@ from typing import Any
 from starlette.responses import Response, StreamingResponse
 
 from lineal.errors import LinealError
+from lineal.interfaces.markdown import rendered
 from lineal.interfaces.web.drawing import strip
+from lineal.interfaces.web.gallery import images
 from lineal.interfaces.web.pages import Page, Visit
 from lineal.interfaces.web.searching import quoted
 from lineal.records.documents import document
@@ -21,6 +23,8 @@ from lineal.records.run import FileUse, Run, RunStatus
 LOG_TAIL = 200_000
 FILES_SHOWN = 200
 DIFF_SHOWN = 4000
+IMAGES = 12
+"""Images, or series of images, that a run's page shows by itself."""
 
 
 def run_page(visit: Visit) -> Page:
@@ -28,6 +32,7 @@ def run_page(visit: Visit) -> Page:
     run = visit.workspace.runs.get(visit.path["run"])
     diff = visit.workspace.runs.diff(run.id) if run.code.dirty else ""
     text, left_out = tail(visit.workspace.runs.log(run.id))
+    pictures = images(run.outputs)
     context: dict[str, Any] = {
         "run": run,
         "strip": strip(visit.workspace, f"run:{run.id}"),
@@ -42,6 +47,9 @@ def run_page(visit: Visit) -> Page:
         "diff_cut": len(diff.splitlines()) > DIFF_SHOWN,
         "inputs": run.inputs[:FILES_SHOWN],
         "outputs": run.outputs[:FILES_SHOWN],
+        "images": pictures[:IMAGES],
+        "images_more": len(pictures) - len(pictures[:IMAGES]),
+        "note": rendered(run.note),
         "models": _models(visit, run),
         "registrable": [use for use in run.outputs if _is_model(use)],
         "seen": fingerprint(run),
