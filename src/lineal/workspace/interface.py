@@ -455,6 +455,18 @@ class Requested(Protocol):
         """A folder for what is being received."""
 
 
+class Uploads(Protocol):
+    """Files that arrive in parts. Whoever began an upload goes on with it, and nobody else knows of it."""
+
+    def begin(self, run: str, path: str, parts: int, *, owner: str) -> str: ...
+    def scratch(self, identifier: str, number: int, *, owner: str) -> Path:
+        """A folder in which a part may be received."""
+
+    def keep(self, identifier: str, number: int, received: Path, digest: str) -> None: ...
+    def complete(self, identifier: str, digests: Mapping[int, str], *, owner: str) -> None: ...
+    def abort(self, identifier: str, *, owner: str) -> None: ...
+
+
 class Library(Protocol):
     """Models as MLflow's clients keep them: logged, and named."""
 
@@ -498,6 +510,8 @@ class ServedWorkspace(Workspace, Protocol):
     def experiments(self) -> Experiments: ...
     @property
     def requested(self) -> Requested: ...
+    @property
+    def uploads(self) -> Uploads: ...
     @property
     def intake(self) -> Intake: ...
     @property

@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lineal.records.graph import Node
-    from lineal.workspace.interface import Audit, Branches, Experiments, Intake, Library, Lineage, Monitors, Remotes, Requested, Runs, RunTable, Shelf
+    from lineal.workspace.interface import (
+        Audit,
+        Branches,
+        Experiments,
+        Intake,
+        Library,
+        Lineage,
+        Monitors,
+        Remotes,
+        Requested,
+        Runs,
+        RunTable,
+        Shelf,
+        Uploads,
+    )
     from lineal.workspace.registry import LocalModels
     from lineal.workspace.shipping import LocalDeployments
     from lineal.workspace.site import Site
@@ -55,6 +69,13 @@ class LocalWorkspace:
         from lineal.workspace.requested import LocalRequested
 
         return LocalRequested(self._site)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Files that arrive in parts."""
+        from lineal.workspace.uploads import LocalUploads
+
+        return LocalUploads(self._site, self.requested)
 
     @cached_property
     def library(self) -> Library:

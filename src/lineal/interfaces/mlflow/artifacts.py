@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import mimetypes
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,15 +113,15 @@ async def _guarded(request: Request, role: Role, work: Any) -> Response:
 
 
 def _folder(workspace: ServedWorkspace, path: str) -> Response:
-    run, inner = _place(workspace, path)
+    run, inner = place(workspace, path)
     files = _shown(workspace.requested.files(run), model=inner[0])
     return answer({"files": [{**item, "path": item["path"].rpartition("/")[2]} for item in listed(files, inner[1])]})
 
 
 def _sent(workspace: ServedWorkspace, path: str) -> Response:
-    run, (model, inner) = _place(workspace, path)
-    file = workspace.requested.files(run).get(_stored(model, inner))
-    if file is None and any(path.startswith(f"{_stored(model, inner)}/") for path in workspace.requested.files(run)):
+    run, (model, inner) = place(workspace, path)
+    file = workspace.requested.files(run).get(stored(model, inner))
+    if file is None and any(path.startswith(f"{stored(model, inner)}/") for path in workspace.requested.files(run)):
         return refusal(BAD_VALUE, f"Artifact path refers to a directory, not a file: '{inner}'")
     if file is None:
         return refusal(MISSING, f"No such artifact: '{inner}'")
@@ -147,27 +149,35 @@ async def _received(request: Request, path: str) -> Response:
 
 
 async def _receive(request: Request, path: str) -> None:
-    """To a file of our own first, so that what breaks off leaves nothing."""
     about = asked(request.scope)
     require_role(about.principal, Role.CONTRIBUTOR)
     workspace: Any = about.workspace
-    run, (model, inner) = await run_in_threadpool(_place, workspace, path)
+    run, (model, inner) = await run_in_threadpool(place, workspace, path)
     if not inner:
         raise Refusal("Invalid path")
-    descriptor, temporary = tempfile.mkstemp(prefix="artifact-", dir=workspace.requested.scratch())
+    async with arriving(request, workspace.requested.scratch(), LARGEST) as (received, _digest):
+        with acting_as(about.principal.name):
+            await run_in_threadpool(workspace.requested.keep_file, run, stored(model, inner), received)
+
+
+@asynccontextmanager
+async def arriving(request: Request, folder: Path, largest: int) -> AsyncIterator[tuple[Path, str]]:
+    """A request's body as a file that is removed behind this, and its SHA-256: what breaks off leaves nothing. Raises `Refusal` for one too large."""
+    descriptor, temporary = tempfile.mkstemp(prefix="artifact-", dir=folder)
+    digest = hashlib.sha256()
     try:
         with os.fdopen(descriptor, "wb") as file:
             async for piece in request.stream():
                 await run_in_threadpool(file.write, piece)
-                if file.tell() > LARGEST:
-                    raise Refusal(f"An artifact has at most {LARGEST >> 30} GiB")
-        with acting_as(about.principal.name):
-            await run_in_threadpool(workspace.requested.keep_file, run, _stored(model, inner), Path(temporary))
+                digest.update(piece)
+                if file.tell() > largest:
+                    raise Refusal(f"It has at most {largest >> 20} MiB")
+        yield Path(temporary), digest.hexdigest()
     finally:
-        await run_in_threadpool(os.unlink, temporary)
+        await run_in_threadpool(Path(temporary).unlink, missing_ok=True)
 
 
-def _place(workspace: ServedWorkspace, path: str) -> tuple[str, tuple[str, str]]:
+def place(workspace: ServedWorkspace, path: str) -> tuple[str, tuple[str, str]]:
     """The run that keeps an artifact, and the logged model (or an empty text) and the path inside. Raises `Refusal`."""
     cleaned = clean(path)
     of_run, of_model = _OF_RUN.match(cleaned), _OF_MODEL.match(cleaned)
@@ -179,7 +189,7 @@ def _place(workspace: ServedWorkspace, path: str) -> tuple[str, tuple[str, str]]
     return of_run[1], ("", of_run[2] or "")
 
 
-def _stored(model: str, inner: str) -> str:
+def stored(model: str, inner: str) -> str:
     """The path under which a run keeps the artifact."""
     return f"models/{model}/artifacts/{inner}" if model else inner
 
@@ -187,6 +197,6 @@ def _stored(model: str, inner: str) -> str:
 def _shown(files: Mapping[str, KeptFile], *, model: str = "") -> dict[str, KeptFile]:
     """The files of a run itself, or those of a model that it logged, by their paths inside."""
     if model:
-        prefix = _stored(model, "")
+        prefix = stored(model, "")
         return {path[len(prefix) :]: file for path, file in files.items() if path.startswith(prefix)}
     return {path: file for path, file in files.items() if not re.match(r"models/m-[0-9a-f]{32}/", path)}

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lineal.errors import LinealError
-from lineal.interfaces.mlflow import artifacts, experiments, histories, logged, models, recording, runs, traces
+from lineal.interfaces.mlflow import artifacts, experiments, histories, logged, models, multipart, recording, runs, traces
 from lineal.interfaces.mlflow.answers import Refusal, answer, decode, refusal, refusal_of
 from lineal.interfaces.mlflow.calls import Call
 from lineal.interfaces.scope import asked, require_role
@@ -119,7 +119,7 @@ def mlflow_routes() -> list[Route]:
     """Every route of the MLflow API, over the workspace that a request asks for."""
     found = [Route(prefix + entry.path, _serve(entry), methods=[entry.method]) for prefix in PREFIXES for entry in ENTRIES]
     found += [Route(f"{root}/3.0/mlflow{entry.path}", _serve(entry), methods=[entry.method]) for root in ("/api", "/ajax-api") for entry in ENTRIES_3]
-    found += artifacts.artifact_routes()
+    found += [*artifacts.artifact_routes(), *multipart.multipart_routes()]
     for root in ("/api", "/ajax-api"):
         found.append(Route(f"{root}/3.0/mlflow/server-info", _server_info, methods=["GET"]))
         for version in ("2.0", "3.0"):
@@ -188,7 +188,7 @@ async def _server_info(_request: Request) -> Response:
             "store_type": "SqlStore",
             "workspaces_enabled": False,
             "trace_archival_enabled": False,
-            "multipart_uploads_enabled": False,
+            "multipart_uploads_enabled": True,
             "multipart_downloads_enabled": False,
             "presigned_upload_run_id_supported": False,
             "presigned_upload_model_id_supported": False,
