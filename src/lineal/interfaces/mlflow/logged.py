@@ -159,7 +159,7 @@ def _metric(model: LoggedModel, item: Mapping[str, Any]) -> dict[str, Any]:
 def _is_on(metric: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a figure is of one of some data."""
     return any(
-        metric["dataset_name"] == one.get("dataset_name") and one.get("dataset_digest") in {None, "", metric["dataset_digest"]} for one in datasets
+        metric["dataset_name"] == one.get("dataset_name") and one.get("dataset_digest") in (None, "", metric["dataset_digest"]) for one in datasets
     )
 
 

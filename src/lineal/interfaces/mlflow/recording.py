@@ -17,9 +17,10 @@ LONGEST_DATASET, LONGEST_DIGEST = 500, 36
 
 def log_metric(call: Call) -> Any:
     """Records one point."""
-    identifier = _checked(call)
-    call.workspace.requested.log(identifier, points=[_point(call.words)])
-    _tell_models(call, identifier, [call.words])
+    identifier, point = _checked(call), _point(call.words)
+    told = _of_models(call, identifier, [call.words])
+    call.workspace.requested.log(identifier, points=[point])
+    _tell(call, told)
     return {}
 
 
@@ -60,9 +61,9 @@ def log_batch(call: Call) -> Any:
             raise Refusal(f"A batch logging request can contain at most {most} {what}. Got {len(items)} {what}.")
     if len(metrics) + len(params) + len(tags) > MOST_AT_ONCE:
         raise Refusal(f"A batch logging request can contain at most {MOST_AT_ONCE} metrics, params and tags.")
-    points = [_point(item) for item in metrics]
+    points, told = [_point(item) for item in metrics], _of_models(call, identifier, metrics)
     call.workspace.requested.log(identifier, points=points, params=_params(call, identifier, params), tags=tags_of(tags))
-    _tell_models(call, identifier, metrics)
+    _tell(call, told)
     return {}
 
 
@@ -110,8 +111,8 @@ def _checked(call: Call) -> str:
     return writable(call).id
 
 
-def _tell_models(call: Call, run: str, metrics: Sequence[Mapping[str, Any]]) -> None:
-    """Keeps figures with the logged models that they name; each model is written once."""
+def _of_models(call: Call, run: str, metrics: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Figures by the logged models that they name, which must be there."""
     told: dict[str, list[dict[str, Any]]] = {}
     for item in metrics:
         if item.get("model_id"):
@@ -119,6 +120,13 @@ def _tell_models(call: Call, run: str, metrics: Sequence[Mapping[str, Any]]) -> 
             data = {name: str(item.get(name) or "") for name in ("dataset_name", "dataset_digest")}
             found = {"key": key, "value": value, "timestamp": at // 1000, "step": step, **data, "run_id": run}
             told.setdefault(str(item["model_id"]), []).append(found)
+    for model in told:
+        call.workspace.library.logged(model)
+    return told
+
+
+def _tell(call: Call, told: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Keeps figures with logged models; each model is written once."""
     for model, points in told.items():
         call.workspace.library.change_logged(model, metrics=points)
 
