@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.lineal_server",
     "tests.mlflow_client",
     "tests.training_libraries",
+    "tests.hosts",
 ]
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"

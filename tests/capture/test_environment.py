@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lineal.capture import hardware
-from lineal.capture.environment import describe_environment, list_packages, process_rank
+from lineal.capture.environment import describe_environment, list_packages
 
 
 def test_packages_are_what_python_itself_says_is_installed() -> None:
@@ -64,12 +64,3 @@ def test_a_driver_that_hangs_costs_two_seconds_at_most(driver: Path) -> None:
     assert hardware.gpus() == ()
     assert time.monotonic() - begun < 10
     hardware.gpus.cache_clear()
-
-
-def test_the_rank_is_what_the_launcher_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
-        monkeypatch.delenv(name, raising=False)
-    assert process_rank() == 0
-    monkeypatch.setenv("LOCAL_RANK", "1")
-    monkeypatch.setenv("RANK", "3")
-    assert process_rank() == 3

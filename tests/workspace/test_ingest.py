@@ -240,6 +240,20 @@ def test_a_run_elsewhere_that_had_only_lost_its_network_goes_on_when_it_is_heard
     assert (get(site).status, get(site).warnings) == (RunStatus.FINISHED, ())
 
 
+def test_a_launch_that_is_started_again_is_the_next_attempt_although_it_cannot_know(site: Site) -> None:
+    for start in range(2):
+        writer = begin(site, pid=1000 + start, boot="elsewhere", namespace="n", machine="m")
+        for step in range(start, 3):
+            writer.point({"loss": float(start)}, step)
+        end(writer, status="failed" if start == 0 else "finished")
+        ingest(site)
+    run = get(site)
+    assert (run.attempt, run.status) == (2, RunStatus.FINISHED)
+    with site.ledger.read() as connection:
+        (series,) = read_series(connection, "a" * 32, "loss")
+    assert (series.steps, series.values) == ((0, 1, 2), (0.0, 1.0, 1.0))
+
+
 @pytest.mark.parametrize("off", [-7200, 7200])
 def test_a_clock_that_is_off_on_another_machine_keeps_no_run_alive_and_ends_none(site: Site, off: int) -> None:
     elsewhere: dict[str, Any] = {"host": "far", "machine": "x", "boot": "y", "namespace": "z", "pid": 1, "pid_started": "1"}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,15 +46,35 @@ def join(url: str, folder: Path, *, name: str = "", configuration: str = "") -> 
     from lineal.bootstrap.team import project_address
 
     address = project_address(url, name)
+    if (known := _joined(folder, address)) is not None:
+        return known
+    asked = _asked(address)
+    with _one_at_a_time(folder):  # ranks of a training begin in the same moment
+        if (known := _joined(folder, address)) is not None:
+            return known
+        found = _project_of(folder)
+        project = found or create_project(folder, name=asked.name, configuration=configuration, entropy=lambda _size: bytes.fromhex(asked.id))
+        attach(project.layout, project.id, asked)
+        _borrow(project.layout, address)
+    return project
+
+
+def _joined(folder: Path, address: str) -> Project | None:
+    """The project that the folder lies in, if that works in the server's project at ``address`` already."""
     found = _project_of(folder)
     known = read_attachment(found.layout) if found is not None else None
-    if found is not None and known is not None and known.url == address:
-        return found
-    asked = _asked(address)
-    project = found or create_project(folder, name=asked.name, configuration=configuration, entropy=lambda _size: bytes.fromhex(asked.id))
-    attach(project.layout, project.id, asked)
-    _borrow(project.layout, address)
-    return project
+    return found if known is not None and known.url == address else None
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """While others wait that have the same folder join."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def team_workspace(local: LocalWorkspace, attachment: Attachment) -> TeamWorkspace:

@@ -10,21 +10,17 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from lineal.capture.identity import boot_id, process_start
 from lineal.records.digest import blake3_digest
-from lineal.records.journal import FOLDER_VARIABLE, RUN_VARIABLE
 from lineal.records.run import Environment
 
 _ALLOWED = (
     "CONDA_DEFAULT_ENV CUBLAS_WORKSPACE_CONFIG CUDA_DEVICE_ORDER CUDA_LAUNCH_BLOCKING CUDA_VISIBLE_DEVICES HIP_VISIBLE_DEVICES LANG LC_ALL "
-    "LOCAL_RANK LOCAL_WORLD_SIZE MASTER_PORT MKL_NUM_THREADS NCCL_DEBUG NUMEXPR_NUM_THREADS NUMEXPR_MAX_THREADS NVIDIA_VISIBLE_DEVICES "
+    "JAX_NUM_PROCESSES JAX_PROCESS_ID LOCAL_RANK LOCAL_WORLD_SIZE MASTER_PORT MKL_NUM_THREADS NCCL_DEBUG NODE_RANK NUMEXPR_NUM_THREADS NUMEXPR_MAX_THREADS NVIDIA_VISIBLE_DEVICES "
     "OMP_NUM_THREADS OPENBLAS_NUM_THREADS PYTHONHASHSEED PYTHONOPTIMIZE PYTHONUTF8 RANK SLURM_JOB_ID SLURM_JOB_NAME SLURM_NNODES SLURM_NTASKS "
     "SLURM_PROCID TF_DETERMINISTIC_OPS TF_ENABLE_ONEDNN_OPTS TOKENIZERS_PARALLELISM TZ VECLIB_MAXIMUM_THREADS WORLD_SIZE XLA_FLAGS"
 )
 ALLOWED = frozenset(_ALLOWED.split())
 """Variables that change results or say where a job ran; no other is recorded unless the setting ``capture.variables`` names it."""
-
-RANK_VARIABLES = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "LOCAL_RANK")
 
 _NORMAL = re.compile(r"[-_.]+")
 
@@ -106,35 +102,6 @@ def _version_inside(path: Path) -> str:
                 return line.partition(":")[2].strip()
     except OSError:
         return ""
-    return ""
-
-
-def joined_run() -> tuple[str, Path] | None:
-    """The run that this process was started in, with its folder of journals; None outside any."""
-    run, folder = os.environ.get(RUN_VARIABLE, ""), os.environ.get(FOLDER_VARIABLE, "")
-    return (run, Path(folder)) if run and folder and os.path.isdir(folder) else None
-
-
-def process_rank() -> int:
-    """This process's rank in a distributed training, 0 outside one."""
-    for name in RANK_VARIABLES:
-        text = os.environ.get(name, "")
-        if text.isdigit():
-            return int(text)
-    return 0
-
-
-def launch_key() -> str:
-    """Names the launch of a distributed training that this process is one of, alike in all its ranks; empty outside one.
-
-    One Slurm job step is one launch on any number of nodes; otherwise it is what one launcher process, such as ``torchrun``, started.
-    """
-    found = os.environ
-    if found.get("SLURM_JOB_ID") and found.get("SLURM_PROCID") and int(found.get("SLURM_NTASKS", "1") or 1) > 1:
-        return f"slurm:{found['SLURM_JOB_ID']}:{found.get('SLURM_STEP_ID', '')}"
-    if found.get("RANK", "").isdigit() and found.get("WORLD_SIZE", "").isdigit() and int(found["WORLD_SIZE"]) > 1:
-        parent = os.getppid()
-        return f"parent:{boot_id()}:{parent}:{process_start(parent)}:{found.get('TORCHELASTIC_RESTART_COUNT', '')}"
     return ""
 
 

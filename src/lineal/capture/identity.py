@@ -49,6 +49,13 @@ def proven_dead(process: Mapping[str, Any]) -> bool:
     return process_start(int(process["pid"])) != process.get("pid_started")
 
 
+def proven_alive(process: Mapping[str, Any]) -> bool:
+    """Whether the process that `process_identity` described is certainly there; False where this machine cannot know."""
+    if not process.get("pid") or process.get("boot") != boot_id() or process.get("namespace", "") != _pid_namespace():
+        return False
+    return process_start(int(process["pid"])) == process.get("pid_started")
+
+
 def boot_id() -> str:
     """Names this machine's current boot."""
     found = _first_line(_PROC / "sys/kernel/random/boot_id")

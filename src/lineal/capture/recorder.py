@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _STEP_BITS = 63
+_OF_THE_FIRST_RANK = frozenset({journal.PARAMS, journal.SUMMARY, journal.TAGS, journal.NOTE})
+"""What a run has once: further ranks, which run the same program, do not say it again."""
 
 
 class SavedFiles(Protocol):
@@ -277,6 +279,8 @@ class JournalRecorder:
     def _append(self, kind: str, **fields: Any) -> None:
         if self._ended:
             raise self._over()
+        if self._writer.rank and kind in _OF_THE_FIRST_RANK:
+            return
         self._writer.append(kind, **fields)
 
     def _over(self) -> InvalidState:

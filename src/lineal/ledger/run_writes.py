@@ -10,6 +10,7 @@ from typing import Any
 from blake3 import blake3
 from sqlalchemy import Connection, func, insert, select, update
 
+from lineal.ledger.attempts import claim, next_claim
 from lineal.ledger.graph import add_activity
 from lineal.ledger.metric_rows import set_summary
 from lineal.ledger.portable import insert_or_ignore, storable, upsert
@@ -20,23 +21,26 @@ from lineal.records.run import RunStatus
 from lineal.records.values import encode_value, plain
 
 _SILENT = "Its process ended without a word: it was killed, or the machine went down."
-_PROCESS = ("host", "machine", "boot", "namespace", "pid", "pid_started")
 
 
 def begin_run(connection: Connection, project_id: str, run_id: str, begin: Mapping[str, Any]) -> bool:
-    """Makes the run's row of its owner's `BEGIN` entry, or continues it as a further attempt; whether the run is new."""
-    values = _begin_values(begin)
+    """Makes the run's row of its owner's `BEGIN` entry, or continues it as a further attempt; whether the run is new.
+
+    Which attempt that is, `lineal.ledger.attempts` says.
+    """
     known = connection.execute(select(runs.c.attempt, runs.c.process).where(runs.c.id == run_id)).one_or_none()
     if known is None:
         number = connection.execute(select(func.coalesce(func.max(runs.c.number), 0)).where(runs.c.project_id == project_id)).scalar_one() + 1
         started = int(begin["started"])
+        values = _begin_values(begin, claim(begin))
         connection.execute(insert(runs).values(id=run_id, project_id=project_id, number=number, started_at=started, **values))
         add_activity(connection, id=run_id, project_id=project_id, kind="run", label=values["name"], at=started)
         return True
     if known.process == "{}":
         _take_back(connection, run_id)
-    if values["attempt"] > known.attempt or known.process == "{}":
-        connection.execute(update(runs).where(runs.c.id == run_id).values(ended_at=None, exit_code=None, **values))
+    further = next_claim(begin, known.attempt, known.process)
+    if further is not None:
+        connection.execute(update(runs).where(runs.c.id == run_id).values(ended_at=None, exit_code=None, **_begin_values(begin, further)))
     return False
 
 
@@ -48,10 +52,7 @@ def begin_unowned(connection: Connection, project_id: str, run_id: str, begin: M
     return begin_run(connection, project_id, run_id, bare)
 
 
-def _begin_values(begin: Mapping[str, Any]) -> dict[str, Any]:
-    process = {key: begin.get(key, "") for key in _PROCESS} if begin.get("pid") else {}
-    if begin.get("requested"):  # by whom nobody knows: only silence tells that it is over
-        process = {"requested": True}
+def _begin_values(begin: Mapping[str, Any], claimed: tuple[int, str]) -> dict[str, Any]:
     return {
         "name": storable(begin.get("name") or "run"),
         "experiment": storable(begin.get("experiment") or ""),
@@ -61,9 +62,9 @@ def _begin_values(begin: Mapping[str, Any]) -> dict[str, Any]:
         "author": storable(begin.get("author") or ""),
         "host": storable(begin.get("host") or ""),
         "heartbeat_at": int(begin.get("heard") or begin["started"]),
-        "attempt": int(begin.get("attempt") or 1),
+        "attempt": claimed[0],
         "parent": begin.get("parent") or "",
-        "process": json.dumps(process),
+        "process": claimed[1],
     }
 
 

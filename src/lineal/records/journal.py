@@ -11,7 +11,7 @@ BEGIN = "begin"
 """First frame of every journal: ``run project host boot pid pid_started rank started parent role name command folder author attempt``.
 
 ``role`` is ``owner`` in exactly one journal of an attempt: the process whose end is the run's end. Only the owner's ``name command folder
-author attempt parent experiment`` count. ``requested`` is there where requests record the run and no process of its own; ``heard`` is when it was begun here.
+author attempt parent experiment`` count; a further rank's ``attempt`` says to which its points belong. ``requested`` is there where requests record the run and no process of its own; ``heard`` is when it was begun here.
 """
 
 POINTS = "points"
@@ -86,7 +86,10 @@ CLOSED = "closed"
 """``time``: the last frame of a journal whose writer closed it; nothing more will come from that process."""
 
 RUN_VARIABLE = "LINEAL_RUN"
-"""Environment variable with the id of the run that a process is part of."""
+"""Environment variable with the id of the run that a process is part of. Without `FOLDER_VARIABLE`, the run that it is to begin or go on with."""
+
+RANKS_VARIABLE = "LINEAL_RANKS_RUN"
+"""Environment variable with the id of the run that further ranks join which this process starts."""
 
 FOLDER_VARIABLE = "LINEAL_JOURNALS"
 """Environment variable with the absolute path of that run's folder of journals."""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from lineal.capture.identity import process_identity, proven_dead
 from lineal.errors import Conflict
+from lineal.ledger.attempts import attempt_of, is_current
 from lineal.ledger.portable import pieces
 from lineal.ledger.run_writes import add_warnings, apply_entries, beat, begin_run, begin_unowned, revive, set_crashed
 from lineal.ledger.schema import journals, runs
@@ -123,9 +124,9 @@ def _heard(site: Site, part: JournalPart) -> dict[str, Any]:
 
 def _beat(connection: Connection, site: Site, run_id: str, parts: Sequence[JournalPart]) -> None:
     """Notes when the run was heard of: its owner, as helpers and other ranks may outlive it."""
-    row = connection.execute(select(runs.c.attempt, runs.c.process).where(runs.c.id == run_id)).one()
+    row = connection.execute(select(runs.c.process).where(runs.c.id == run_id)).one()
     anybody = not json.loads(row.process).get("pid")
-    heard = [part.heard for part in parts if anybody or (part.is_owner and int(part.begin.get("attempt") or 1) == row.attempt)]
+    heard = [part.heard for part in parts if anybody or is_current(part.begin, row.process)]
     if heard:
         now = site.clock()
         beat(connection, run_id, min(now, max(heard)), now=now)
@@ -144,10 +145,10 @@ def _move_offset(connection: Connection, site: Site, run_id: str, part: JournalP
 
 
 def _apply_parts(connection: Connection, site: Site, run_id: str, parts: Sequence[JournalPart]) -> None:
-    attempt = connection.execute(select(runs.c.attempt).where(runs.c.id == run_id)).scalar_one()
+    row = connection.execute(select(runs.c.attempt, runs.c.process).where(runs.c.id == run_id)).one()
     by_attempt: dict[int, list[JournalPart]] = {}
     for part in parts:
-        by_attempt.setdefault(int(part.begin.get("attempt") or attempt), []).append(part)
+        by_attempt.setdefault(attempt_of(part.begin, row.attempt, row.process), []).append(part)
     for number, members in sorted(by_attempt.items()):
         points = joined(members)
         if points:
@@ -155,17 +156,24 @@ def _apply_parts(connection: Connection, site: Site, run_id: str, parts: Sequenc
 
             append_points(connection, project_id=site.project_id, run_id=run_id, attempt=number, series=points)
     for part in sorted(parts, key=lambda part: int(part.begin.get("started", 0))):  # who began later knows more: the collector comes last
-        apply_entries(connection, site.project_id, run_id, part.entries)
+        apply_entries(connection, site.project_id, run_id, _that_count(part, row.process))
         if part.problem:
             add_warnings(connection, run_id, [f"{part.problem}; what was written before it is here."])
     if any(entry["k"] == journal.END for part in parts for entry in part.entries):
         _tell(connection, site, run_id, "run.ended")
 
 
+def _that_count(part: JournalPart, process: str) -> Sequence[Mapping[str, Any]]:
+    """A journal's entries, but for the end of an earlier attempt: the run goes on by now."""
+    if not part.is_owner or is_current(part.begin, process):
+        return part.entries
+    return [entry for entry in part.entries if entry["k"] != journal.END]
+
+
 def _revive_if_heard(connection: Connection, site: Site, run_id: str, parts: Sequence[JournalPart]) -> None:
     """Goes on with a run on another machine that counted as crashed: its owner had only lost the network."""
-    row = connection.execute(select(runs.c.status, runs.c.attempt, runs.c.process, runs.c.heartbeat_at).where(runs.c.id == run_id)).one()
-    owners = [part for part in parts if part.is_owner and int(part.begin.get("attempt") or 1) == row.attempt]
+    row = connection.execute(select(runs.c.status, runs.c.process, runs.c.heartbeat_at).where(runs.c.id == run_id)).one()
+    owners = [part for part in parts if is_current(part.begin, row.process)]
     if row.status == "crashed" and owners and not is_gone(site, json.loads(row.process), row.heartbeat_at):
         revive(connection, run_id)
 

@@ -21,14 +21,26 @@ from lineal.records import journal
 from lineal.records.redaction import Redactor
 from lineal.records.run import Run, RunStatus
 from lineal.workspace import collection
-from lineal.workspace.recording import Begun, add_context, begin_run, end_run, process_redactor, watch_event_files, watch_resources
+from lineal.workspace.recording import (
+    FORWARD_SECONDS,
+    HURRIED_SECONDS,
+    Begun,
+    add_context,
+    begin_rank,
+    begin_run,
+    end_run,
+    process_redactor,
+    watch_event_files,
+    watch_resources,
+)
 
 if TYPE_CHECKING:
+    from lineal.workspace.continuing import Place
     from lineal.workspace.interface import RunRequest
     from lineal.workspace.site import Site
 
 
-def execute(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None = None) -> Run:
+def execute(site: Site, request: RunRequest, *, place: Place | None = None) -> Run:
     """Runs the request's command to its end and records it; the run it gives has the command's status in ``exit_code``.
 
     Once the command has begun, no failure of Lineal's own hides its result: the problem is told on stderr, and what was recorded stays in the
@@ -38,8 +50,10 @@ def execute(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None 
         InvalidInput: kinds ``empty-command``, ``no-folder``, ``unknown-tracer`` and ``tracer-unavailable``, before anything has run.
         Unavailable: kinds ``journal-unavailable`` and ``disk-full``, likewise.
     """
+    if place is not None and not place.is_main:
+        return _execute_rank(site, request, place)
     tracer = choose_tracer(str(site.settings.get("capture.tracer", "auto")))
-    begun = begin_run(site, request, resumed=resumed, tracer=tracer.name if tracer else "")
+    begun = begin_run(site, request, place=place, tracer=tracer.name if tracer else "")
     redactor = process_redactor()
     noting = _in_background(lambda: _note_code(site, begun, redactor))
     watch, events = watch_resources(site, begun), watch_event_files(begun)
@@ -50,11 +64,31 @@ def execute(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None 
     status = _status(outcome)
     end_run(site, begun, status, outcome)
     begun.writer.close()
-    _complete(site, begun, tracer)
+    _complete(site, begun, tracer, hurried=outcome.interrupted == signal.SIGTERM)
+    return _bare(site, begun, outcome)
+
+
+def _execute_rank(site: Site, request: RunRequest, place: Place) -> Run:
+    """Runs the command of a further rank: it joins the run of the main one, whose files, log and end are the run's."""
+    begun = begin_rank(site, place)
+    watch = watch_resources(site, begun)
+    environment = _environment(site, begun)
+    outcome = run_process(tuple(request.command), folder=begun.working, environment=environment, sink=lambda _piece: None)
+    watch.stop()
+    if outcome.problem:
+        tell(outcome.problem)
+    if outcome.exit_code and not outcome.interrupted:
+        begun.writer.append(journal.WARNING, text=f"{begun.name} ended with status {outcome.exit_code}")
+    begun.writer.close()
+    return _bare(site, begun, outcome)
+
+
+def _bare(site: Site, begun: Begun, outcome: Outcome) -> Run:
+    """What is known of the run without asking anybody."""
     return Run(
         id=begun.id,
         name=begun.name,
-        status=status,
+        status=_status(outcome),
         exit_code=outcome.exit_code,
         cpu_seconds=outcome.cpu_seconds,
         peak_memory_bytes=outcome.peak_memory_bytes,
@@ -63,15 +97,7 @@ def execute(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None 
 
 
 def _run(site: Site, begun: Begun, request: RunRequest, *, tracer: Tracer | None, redactor: Redactor) -> Outcome:
-    environment = {
-        **process_variables(),
-        journal.RUN_VARIABLE: begun.id,
-        journal.FOLDER_VARIABLE: str(begun.folder),
-        lineal_hook.PROJECT: site.project_id,
-        lineal_hook.ROOT: str(site.layout.root),
-        "PWD": str(begun.working),
-    }
-    environment.setdefault("PYTHONUNBUFFERED", "1")
+    environment = _environment(site, begun)
     command = tuple(request.command)
     if tracer is not None and command:
         watch = tracer.watch(command, folder=begun.working, journals=begun.folder, environment=environment)
@@ -83,6 +109,20 @@ def _run(site: Site, begun: Begun, request: RunRequest, *, tracer: Tracer | None
             os.write(2, message)
             log.write(message)
     return outcome
+
+
+def _environment(site: Site, begun: Begun) -> dict[str, str]:
+    """What the command is started with: it knows which run it is part of."""
+    environment = {
+        **process_variables(),
+        journal.RUN_VARIABLE: begun.id,
+        journal.FOLDER_VARIABLE: str(begun.folder),
+        lineal_hook.PROJECT: site.project_id,
+        lineal_hook.ROOT: str(site.layout.root),
+        "PWD": str(begun.working),
+    }
+    environment.setdefault("PYTHONUNBUFFERED", "1")
+    return environment
 
 
 class _Log:
@@ -125,11 +165,15 @@ def tell(text: str) -> None:
         return
 
 
-def _complete(site: Site, begun: Begun, tracer: Tracer | None) -> None:
+def _complete(site: Site, begun: Begun, tracer: Tracer | None, *, hurried: bool) -> None:
+    """Digests the run's files; where the machine is being taken away, what was recorded travels first, and only what there is time for is digested."""
     try:
+        if hurried and site.forward is not None:
+            site.forward(begun.id, time.monotonic() + FORWARD_SECONDS)
         if tracer is not None and (unseen := tracer.settle(journals=begun.folder)):
             add_context(begun.folder, {"unseen": list(unseen)})
         seconds = float(site.settings.get("capture.finish_seconds", collection.FINISH_SECONDS))
+        seconds = min(seconds, HURRIED_SECONDS) if hurried else seconds
         if not collection.collect_run(site, begun.folder, deadline=time.monotonic() + seconds):
             tell("not every file is digested yet; that goes on in the background")
             collection.finish_in_background(site, begun.folder)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
-import hashlib
-import itertools
 import os
 import queue
 import resource
@@ -19,49 +17,54 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineal.capture.code import GitState, read_git_state
-from lineal.capture.environment import launch_key, own_interpreter, process_rank
+from lineal.capture.environment import own_interpreter
+from lineal.capture.launch import offer_run, withdraw_run
 from lineal.capture.process import Outcome
 from lineal.capture.tracers.inject import lineal_hook
+from lineal.records import journal
 from lineal.records.run import RunStatus
 from lineal.workspace.recording import (
     DIFF,
+    FORWARD_SECONDS,
+    HURRIED_SECONDS,
     add_context,
+    begin_rank,
     begin_run,
     end_run,
     interpreter_arguments,
     join_run,
     make_recorder,
     process_redactor,
-    rank_recorder,
     watch_event_files,
     watch_resources,
 )
 
 if TYPE_CHECKING:
     from lineal.capture.recorder import JournalRecorder
+    from lineal.workspace.continuing import Place
     from lineal.workspace.interface import RunRequest
     from lineal.workspace.recording import Begun
     from lineal.workspace.site import Site
 
 _STOPPED = frozenset({130, 143})
 EXIT_SECONDS = 30.0
-HURRIED_SECONDS = 5.0
-"""Files are digested for so long after SIGTERM, and what came of it is sent for `FORWARD_SECONDS` more: clusters kill after 10 to 30 seconds."""
-FORWARD_SECONDS = 3.0
 
 
-def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | None = None) -> JournalRecorder:
-    """A recorder for a new run of this process, or for the run that this process was started in, unless it is begun inside another."""
+def start_run(site: Site, request: RunRequest, *, place: Place | None = None) -> JournalRecorder:
+    """A recorder for a new run of this process, or for the run that this process was started in, unless it is begun inside another.
+
+    Args:
+        place: in a run that is continued, or that other ranks share.
+    """
     if not request.resume and not request.parent and not request.command:
         recorder = join_run(site)
         if recorder is not None:
             return _noted(recorder, request)
-    shared = _shared_run(site, request)
-    if shared and process_rank() > 0:
-        return _noted(rank_recorder(site, shared), request)
-    resumed = resumed or ((shared, 1) if shared else None)
+    if place is not None and not place.is_main:
+        return _noted(_rank_recorder(site, place), request)
     arguments = sys.argv if _is_own_script(site) else ()
-    begun = begin_run(site, _described(request), resumed=resumed, tracer="python", program=own_interpreter(), arguments=arguments)
+    begun = begin_run(site, _described(request), place=place, tracer="python", program=own_interpreter(), arguments=arguments)
+    offer_run(begun.id)
     if site.forward is not None:
         _end_on_sigterm()
     noting = _code.note(begun, site.layout.root)
@@ -71,6 +74,7 @@ def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
     resources, events = watch_resources(site, begun), watch_event_files(begun)
 
     def finish(exit_code: int) -> None:
+        withdraw_run(begun.id)
         lineal_hook.stop(watcher)
         resources.stop()
         events.finish()
@@ -82,6 +86,20 @@ def start_run(site: Site, request: RunRequest, *, resumed: tuple[str, int] | Non
         )
         end_run(site, begun, _status(outcome), outcome)
         _completion.enqueue(site, begun, noting)
+
+    return make_recorder(site, begun, finish=finish)
+
+
+def _rank_recorder(site: Site, place: Place) -> JournalRecorder:
+    """A recorder of a further rank: what it recorded travels when it ends, and everything else of the run is the main one's."""
+    begun = begin_rank(site, place)
+    if site.forward is not None:
+        _end_on_sigterm()
+
+    def finish(exit_code: int) -> None:
+        if exit_code and exit_code not in _STOPPED:
+            begun.writer.append(journal.WARNING, text=f"{begun.name} ended with status {exit_code}")
+        _completion.enqueue(site, begun, None)
 
     return make_recorder(site, begun, finish=finish)
 
@@ -114,15 +132,6 @@ def _noted(recorder: JournalRecorder, request: RunRequest) -> JournalRecorder:
 
 def _described(request: RunRequest) -> RunRequest:
     return request if request.command else dataclasses.replace(request, command=interpreter_arguments())
-
-
-def _shared_run(site: Site, request: RunRequest) -> str:
-    """The id of the run that all ranks of a launch share, each by itself coming to the same; empty where a process is alone."""
-    key = launch_key()
-    if not key or request.resume or request.parent:
-        return ""
-    place = next(_begun)
-    return hashlib.sha256(f"{site.project_id}:{key}:{place}".encode()).hexdigest()[:32]
 
 
 def _is_own_script(site: Site) -> bool:
@@ -186,7 +195,8 @@ class _Completion:
     def enqueue(self, site: Site, begun: Begun, noting: threading.Thread | None) -> None:
         """Hands over a run that has ended, with the thread that may still note its code."""
         if not threading.main_thread().is_alive():  # the program is at its end: no thread can start others any more
-            self._left.append((site, begun.folder))
+            if begun.is_main:
+                self._left.append((site, begun.folder))
             return
         if self._thread is None or not self._thread.is_alive():
             _before_threads_end(self.drain)
@@ -221,10 +231,10 @@ class _Completion:
                 site, begun, noting = task
                 if noting is not None:
                     noting.join()
-                if self._hurried:
-                    begun.writer.flush()
+                if self._hurried or not begun.is_main:
+                    begun.writer.flush() if begun.is_main else begun.writer.close()
                     self._forward(site, begun)
-                if not (self._complete(site, begun) and self._forward(site, begun)):
+                if begun.is_main and not (self._complete(site, begun) and self._forward(site, begun)):
                     self._left.append((site, begun.folder))
 
     def _forward(self, site: Site, begun: Begun) -> bool:
@@ -265,7 +275,6 @@ def _before_threads_end(callback: Callable[[], None]) -> None:
     register(callback)
 
 
-_begun = itertools.count()
 _code = _CodeState()
 _completion = _Completion()
 atexit.register(_completion.hand_over)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lineal.capture.environment import joined_run, process_rank, process_variables
+from lineal.capture.environment import process_variables
 from lineal.capture.journal import JournalWriter
+from lineal.capture.launch import joined_run, process_rank
 from lineal.capture.recorder import JournalRecorder, declaration
 from lineal.errors import InvalidInput, Unavailable
 from lineal.records import journal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lineal.capture.process import Outcome
     from lineal.capture.resources import ResourceWatch
     from lineal.records.run import RunStatus
+    from lineal.workspace.continuing import Place
     from lineal.workspace.interface import RunRequest
     from lineal.workspace.site import Site
 
@@ -38,6 +40,11 @@ ARTIFACTS = "artifacts"
 """Name of the folder in ``.lineal`` that recorded models are written below, by run, until they are in the store."""
 
 
+HURRIED_SECONDS = 5.0
+"""Files are digested for so long after SIGTERM, and what came of it is sent for `FORWARD_SECONDS` more: clusters kill after 10 to 30 seconds."""
+FORWARD_SECONDS = 3.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
     """A run that has begun in this process.
@@ -45,6 +52,7 @@ class Begun:
     Attributes:
         folder: its folder of journals.
         working: what relative paths are relative to.
+        is_main: whether the run ends with this process; a further rank only adds to it.
     """
 
     id: str
@@ -52,13 +60,14 @@ class Begun:
     working: Path
     name: str
     writer: JournalWriter
+    is_main: bool = True
 
 
 def begin_run(
     site: Site,
     request: RunRequest,
     *,
-    resumed: tuple[str, int] | None = None,
+    place: Place | None = None,
     tracer: str = "",
     program: Mapping[str, Any] | None = None,
     arguments: Sequence[str] | None = None,
@@ -66,7 +75,7 @@ def begin_run(
     """Begins a run that this process owns, and notes everything the request says.
 
     Args:
-        resumed: id and number of the attempt of a run that is continued.
+        place: in a run that is continued, or that other ranks share.
         tracer: what watches the command, for the record.
         arguments: what parameters are read from; the request's command unless given.
         program: the interpreter, where this very process is what is recorded.
@@ -76,7 +85,7 @@ def begin_run(
         InvalidInput: kind ``no-folder``.
     """
     redactor = process_redactor()
-    identifier, attempt = resumed or (run_id(site.entropy(16)), 1)
+    identifier, attempt = (place.run, place.attempt) if place else (run_id(site.entropy(16)), 1)
     working = Path(os.path.abspath(request.folder or Path.cwd()))
     if not working.is_dir():
         raise InvalidInput(f"{working} is not a folder", kind="no-folder", hint="Give a folder to run the command in.")
@@ -142,11 +151,13 @@ def join_run(site: Site) -> JournalRecorder | None:
     return _recorder(site, writer, working=Path.cwd(), overrides=read_context(folder).get("overrides", {}), finish=finish)
 
 
-def rank_recorder(site: Site, identifier: str) -> JournalRecorder:
-    """A recorder for a run that another rank owns; it need not have begun yet."""
-    folder = site.layout.journals / identifier
-    writer = JournalWriter(folder, run=identifier, project=site.project_id, clock=site.clock, entropy=site.entropy, rank=process_rank())
-    return _recorder(site, writer, working=Path.cwd(), overrides={}, finish=lambda _exit_code: None)
+def begin_rank(site: Site, place: Place) -> Begun:
+    """Begins this process's part in a run that another rank owns, on this host or another; it need not have begun yet. Raises like `begin_run`."""
+    folder = site.layout.journals / place.run
+    attempt = {"attempt": place.attempt} if place.attempt else {}  # else whichever goes on: only the main one may know
+    rank = process_rank()
+    writer = JournalWriter(folder, run=place.run, project=site.project_id, clock=site.clock, entropy=site.entropy, rank=rank, begin=attempt)
+    return Begun(id=place.run, folder=folder, working=Path.cwd(), name=f"rank {rank}", writer=writer, is_main=False)
 
 
 def read_context(folder: Path) -> dict[str, Any]:

@@ -236,12 +236,16 @@ def _request(run: Run) -> dict[str, Any]:
 
 
 def _variables(run: Run) -> dict[str, str | None]:
-    """The recorded variables as they were; those that would have been recorded but were not set are taken out."""
-    from lineal.capture.environment import ALLOWED
-    from lineal.records.journal import FOLDER_VARIABLE, RUN_VARIABLE
+    """The recorded variables as they were; those that would have been recorded but were not set are taken out.
 
-    unset: dict[str, str | None] = dict.fromkeys((*sorted(ALLOWED), RUN_VARIABLE, FOLDER_VARIABLE))
-    return {**unset, **run.environment.variables}
+    So are those of its launcher: the rerun is one process, and no part of that launch.
+    """
+    from lineal.capture.environment import ALLOWED
+    from lineal.capture.launch import LAUNCH_VARIABLES
+    from lineal.records.journal import FOLDER_VARIABLE, RANKS_VARIABLE, RUN_VARIABLE
+
+    unset: dict[str, str | None] = dict.fromkeys((*sorted(ALLOWED), RUN_VARIABLE, FOLDER_VARIABLE, RANKS_VARIABLE))
+    return {**unset, **{name: value for name, value in run.environment.variables.items() if name not in LAUNCH_VARIABLES}}
 
 
 def _kept(run: Run, top: Path, state: Path) -> Iterator[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from lineal.errors import InvalidInput, InvalidState, NotFound
+from lineal.errors import InvalidInput, NotFound
 from lineal.records import journal
 from lineal.records.address import is_address, parse_address
+from lineal.workspace.continuing import place_of
 from lineal.workspace.interface import Recorder, RunRequest, silent
 
 if TYPE_CHECKING:
@@ -42,18 +42,18 @@ class LocalRuns:
         """Begins a run in this process, or joins the one that this process was started in and that recorded nothing else yet."""
         from lineal.workspace.programs import start_run
 
-        request, resumed = continued(request, self.get)
-        return start_run(self._site, request, resumed=resumed)
+        request, place = place_of(self._site, request, self.get)
+        return start_run(self._site, request, place=place)
 
     def execute(self, request: RunRequest) -> Run:
         """Runs a command and records it; see `lineal.workspace.execution.execute`."""
         from lineal.workspace.execution import execute, tell
 
-        request, resumed = continued(request, self.get)
-        bare = execute(self._site, request, resumed=resumed)
+        request, place = place_of(self._site, request, self.get)
+        bare = execute(self._site, request, place=place)
         try:
             self.ingest()
-            return self._load(bare.id)
+            return self._load(bare.id) if place is None or place.is_main else bare
         except Exception as error:  # noqa: BLE001 - the command has ended: whatever fails now must not hide its result
             tell(f"run {bare.id[:8]} is recorded, but could not be brought into the ledger: {error}")
             return bare
@@ -229,21 +229,6 @@ class LocalRuns:
             if place < len(piece):
                 yield piece[place:]
             place = max(0, place - len(piece))
-
-
-def continued(request: RunRequest, get: Callable[[str], Run]) -> tuple[RunRequest, tuple[str, int] | None]:
-    """The request with what a resumed run was asked for before (its name and overrides, unless given anew), and its next attempt.
-
-    Raises:
-        InvalidState: kind ``still-running``.
-    """
-    if not request.resume:
-        return request, None
-    run = get(request.resume)
-    if not run.status.ended:
-        raise InvalidState(f"run {run.id[:8]} is still running", kind="still-running", hint=f"Stop it first: lineal stop {run.id[:8]}")
-    before = {key: param.value for key, param in run.params.items() if param.origin == "override"}
-    return replace(request, name=request.name or run.name, params={**before, **request.params}), (run.id, run.attempt + 1)
 
 
 def _has_entries(folder: Path) -> bool:

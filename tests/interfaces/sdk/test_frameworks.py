@@ -162,6 +162,42 @@ def test_the_trainer_reports_to_the_run_that_lineal_run_records_and_a_second_log
     assert {use.path.split("/")[1] for use in run.outputs if use.role == "checkpoint"} == {"checkpoint-6"}
 
 
+def test_the_processes_that_lightning_starts_itself_join_the_run_of_the_first(gym: Gym) -> None:
+    fit = """
+import lineal, os
+if __name__ == "__main__":
+    with lineal.run("both") as run:
+        both = lightning.Trainer(
+            max_epochs=1, logger=LinealLogger(), log_every_n_steps=1, enable_progress_bar=False, enable_model_summary=False, accelerator="cpu",
+            strategy="ddp", devices=2,
+        )
+        both.fit(Net(), data)
+        run.log({"seen": both.global_rank}, step=1)
+"""
+    (run,) = gym.train(LIGHTNING + fit)
+    assert (run.name, run.status, values(run)) == ("both", RunStatus.FINISHED, {"lr": 0.1})
+    assert [series.values for series in gym.workspace.runs.series(run.id, "seen")] == [(0.0,), (1.0,)]
+    assert [series.total for series in gym.workspace.runs.series(run.id, "loss")] == [4]
+
+
+def test_what_torchrun_starts_is_one_run_and_what_it_starts_again_its_next_attempt(gym: Gym) -> None:
+    rank = """
+import lineal, os, sys
+with lineal.run("elastic") as run:
+    first = 2 * int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+    for step in range(first, first + 4):
+        run.log(loss=float(os.environ["RANK"]) + first, step=step)
+    if not first:
+        sys.exit(3)
+"""
+    (gym.workspace.root / "rank.py").write_text(rank)
+    torchrun = "import runpy, sys\nsys.argv[1:] = ['--nproc-per-node', '2', '--max-restarts', '1', 'rank.py']\nrunpy.run_module('torch.distributed.run', run_name='__main__')"
+    (run,) = gym.train(torchrun)
+    assert (run.name, run.status, run.attempt) == ("elastic", RunStatus.FINISHED, 2)
+    found = [(series.steps, series.values) for series in gym.workspace.runs.series(run.id, "loss")]
+    assert found == [(tuple(range(6)), (0.0, 0.0, 2.0, 2.0, 2.0, 2.0)), (tuple(range(6)), (1.0, 1.0, 3.0, 3.0, 3.0, 3.0))]
+
+
 def test_what_real_writers_write_for_tensorboard_becomes_series(gym: Gym) -> None:
     writes = """
 import tensorboardX

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from lineal.errors import LinealError, NotFound
+from lineal.workspace.continuing import place_of
 from lineal.workspace.interface import silent
-from lineal.workspace.tracking import LocalRuns, continued
+from lineal.workspace.tracking import LocalRuns
 
 if TYPE_CHECKING:
     from lineal.records.comparison import Comparison
@@ -45,8 +46,8 @@ class TeamRuns:
         """Begins a run in this process; nothing waits for the network, unless another run is continued."""
         from lineal.workspace.programs import start_run
 
-        request, resumed = continued(request, self.get)
-        recorder = start_run(self._site, request, resumed=resumed)
+        request, place = place_of(self._site, request, self.get)
+        recorder = start_run(self._site, request, place=place)
         self._forwarding().begin(recorder.run_id)
         return recorder
 
@@ -54,14 +55,15 @@ class TeamRuns:
         """Runs a command and records it; the record travels when it has ended, or later."""
         from lineal.workspace.execution import execute, tell
 
-        request, resumed = continued(request, self.get)
+        request, place = place_of(self._site, request, self.get)
         with self._forwarding().everything():
-            bare = execute(self._site, request, resumed=resumed)
+            bare = execute(self._site, request, place=place)
         try:
-            return self.get(f"run:{bare.id}")
+            found = self.get(f"run:{bare.id}")
         except LinealError as error:  # the command has ended: whatever fails now must not hide its result
             tell(f"run {bare.id[:8]} is recorded here, and goes to {self._link.address} later: {error.message}")
             return bare
+        return found if place is None or place.is_main else bare
 
     def get(self, reference: str) -> Run:
         """The whole record of a run."""

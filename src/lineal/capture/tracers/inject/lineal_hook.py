@@ -464,11 +464,13 @@ def _mounted_versions() -> tuple[bytes, ...]:
 
 
 def _rank() -> int:
-    for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "LOCAL_RANK"):
+    """As `lineal.capture.launch.process_rank`, which cannot be imported here."""
+    for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "JAX_PROCESS_ID"):
         text = os.environ.get(name, "")
         if text.isdigit():
             return int(text)
-    return 0
+    node, local, size = (os.environ.get(name, "") for name in ("NODE_RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"))
+    return int(node if node.isdigit() else 0) * max(1, int(size if size.isdigit() else 1)) + int(local if local.isdigit() else 0)
 
 
 def _absolute(path: Path) -> bytes:
