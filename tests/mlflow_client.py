@@ -16,14 +16,14 @@ from tests.lineal_server import free_port
 
 VERSION = "3.17.2"
 FOLDER = Path.home() / ".cache" / "lineal-tests" / f"mlflow-{VERSION}"
-WANTED = (f"mlflow=={VERSION}", "lightgbm", "scikit-learn", "pandas", "matplotlib", "pillow")
+WANTED = (f"mlflow=={VERSION}", "lightgbm", "scikit-learn", "pandas", "matplotlib", "pillow", "psutil")
 
 
 @pytest.fixture(scope="session")
 def mlflow_python() -> Path:
     """The Python that has it."""
     python, ready = FOLDER / "bin" / "python", FOLDER / ".ready"
-    if not ready.exists():
+    if not ready.exists() or ready.read_text(encoding="ascii") != " ".join(WANTED):
         try:
             subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True)
             subprocess.run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *WANTED], check=True, capture_output=True)
@@ -31,7 +31,7 @@ def mlflow_python() -> Path:
             if os.environ.get("CI"):
                 raise
             pytest.skip(f"NO MLFLOW: its client cannot be installed here: {error}")
-        ready.touch()
+        ready.write_text(" ".join(WANTED), encoding="ascii")
     return python
 
 

@@ -52,7 +52,7 @@ class NamedVersion:
     """A version of a registered model.
 
     Attributes:
-        source: where the client said that its files are.
+        source: where the client said that its files are; location: where they are, if that is a version that this one was copied from.
         run: id of the run that made it, or empty.
         model: id of the logged model, or empty.
     """
@@ -66,6 +66,7 @@ class NamedVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     stage: str = STAGES[0]
     source: str = ""
+    location: str = ""
     run: str = ""
     run_link: str = ""
     model: str = ""

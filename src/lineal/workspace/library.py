@@ -35,6 +35,7 @@ _SOURCES = (
     re.compile(r"runs:/(?P<run>[0-9a-f]{32})(?:/(?P<path>.*))?\Z"),
     re.compile(r"mlflow-artifacts:/\d+/(?P<run>[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?\Z"),
 )
+_COPIED = re.compile(r"models:/(?P<name>[^/@]+)/(?P<number>\d{1,9})\Z")
 
 
 class LocalLibrary:
@@ -207,7 +208,10 @@ class LocalLibrary:
                 nothing is ever fetched from an address that a client gives.
         """
         self.model(name)
-        keeper, prefix, logged = self._files_of(source, run, model)
+        other = self._named_by(source)
+        keeper, prefix, logged = (
+            self._files_of(other.location or other.source, other.run, other.model) if other else self._files_of(source, run, model)
+        )
         run = run or (self.logged(logged).source_run if logged else keeper)
         entries = [_entry(path[len(prefix) :], file) for path, file in sorted(self._requested.files(keeper).items()) if path.startswith(prefix)]
         with self._site.store.session():
@@ -230,6 +234,8 @@ class LocalLibrary:
                 )
                 self._add(connection, version)
                 body = {"description": description, "tags": dict(tags), "source": source, "run_link": run_link, "model": logged, "run": run}
+                if other:
+                    body["location"] = other.location or other.source
                 self._note(connection, name, number, body)
         return self.version(name, number)
 
@@ -252,6 +258,11 @@ class LocalLibrary:
         with self._site.ledger.write() as connection:
             if rows.remove_alias(connection, self._site.project_id, name=name, alias=alias):
                 self._event(connection, "model.alias-removed", name, alias=alias)
+
+    def _named_by(self, source: str) -> NamedVersion | None:
+        """The version that a source names, of which the new one is a copy. Raises NotFound kind ``unknown-model``."""
+        found = _COPIED.match(source)
+        return self.version(found["name"], int(found["number"])) if found else None
 
     def _files_of(self, source: str, run: str, model: str) -> tuple[str, str, str]:
         """The run that keeps the files at a source, the beginning of their paths there, and the logged model, if it is one."""
@@ -354,6 +365,7 @@ def _version(version: ModelVersion, note: Mapping[str, Any]) -> NamedVersion:
         tags=note.get("tags", {}),
         stage=note.get("stage", "None"),
         source=note.get("source", f"runs:/{version.run}/{version.path}"),
+        location=note.get("location", ""),
         run=note.get("run", version.run),
         run_link=note.get("run_link", ""),
         model=note.get("model", ""),

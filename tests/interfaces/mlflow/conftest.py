@@ -1,3 +1,3 @@
 """The client's script is run by MLflow's own Python, which has its libraries."""
 
-collect_ignore = ["client_script.py"]
+collect_ignore = ["client_script.py", "client_walk.py"]

@@ -13,6 +13,7 @@ import pytest
 from tests.lineal_server import RunningServer
 
 SCRIPT = Path(__file__).parent / "client_script.py"
+WALK = Path(__file__).parent / "client_walk.py"
 
 
 @pytest.fixture(scope="module")
@@ -24,26 +25,33 @@ def project(open_server: RunningServer) -> str:
 @pytest.fixture(scope="module")
 def said(project: str, mlflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the script was told."""
+    out = _run(SCRIPT, project, mlflow_python, tmp_path_factory)
+    found: dict[str, Any] = json.loads(out[out.rindex('{"status"') :])
+    return found
+
+
+@pytest.fixture(scope="module")
+def walked(open_server: RunningServer, mlflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the walk through all of the client was told."""
+    httpx.post(f"{open_server.url}/api/v1/server/projects", json={"name": "walk"}).raise_for_status()
+    out = _run(WALK, f"{open_server.url}/projects/walk", mlflow_python, tmp_path_factory)
+    found: dict[str, Any] = json.loads(out[out.rindex("SAID ") + 5 :])
+    return found
+
+
+def _run(script: Path, uri: str, python: Path, folders: pytest.TempPathFactory) -> str:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "LINEAL_", "PYTHON"))}
     environment = {
         **kept,
-        "MLFLOW_TRACKING_URI": project,
-        "MPLCONFIGDIR": str(tmp_path_factory.mktemp("mpl")),
+        "MLFLOW_TRACKING_URI": uri,
+        "MPLCONFIGDIR": str(folders.mktemp("mpl")),
         "GIT_PYTHON_REFRESH": "quiet",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     }
-    done = subprocess.run(
-        [str(mlflow_python), str(SCRIPT)],
-        env=environment,
-        cwd=tmp_path_factory.mktemp("work"),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    words: dict[str, Any] = {"env": environment, "cwd": folders.mktemp("work"), "capture_output": True, "text": True, "timeout": 280}
+    done = subprocess.run([str(python), str(script)], check=False, **words)
     assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout[done.stdout.rindex('{"status"') :])
-    return found
+    return str(done.stdout)
 
 
 EXPECTED = {
@@ -111,3 +119,57 @@ def test_its_pages_show_it(said: dict[str, Any], project: str) -> None:
     page = httpx.get(f"{project}/runs/{said['ids']['first']}").text
     assert "notes/a.txt" in page
     assert httpx.get(f"{project}/models/delay@1").status_code == 200
+
+
+WALKED = {
+    "asynchronous": [30, 30, {"a": "1", "b": "2"}, "1"],
+    "batch": ["KILLED", 999.0, 1000],
+    "system_metrics": True,
+    "datasets": [[["numbers", ["mlflow.data.context", "own"]], ["table", ["mlflow.data.context"]]], 1, "CodeDatasetSource"],
+    "nested": [["inner2", "inner1", "inner0"], 3, "outer"],
+    "pages": [[3, 7], [3, 7], [3, 7], 5, ["artifact_uri", "end_time", "experiment_id"]],
+    "models": [[True] * 6, ["a", "b"], True],
+    "logged_models": [
+        {"a": "1"},
+        {"kind": "line", "later": "yes"},
+        [["rmse", 0.25]],
+        ["line"],
+        "second",
+        2,
+        "READY",
+        3,
+        ["MLmodel", "conda.yaml"],
+    ],
+    "registry": [
+        "1",
+        [["1", "the first", {}], ["2", "", {"staged": "yes"}]],
+        [2, 2],
+        [["1", "None"], ["2", "Staging"]],
+        "INVALID_PARAMETER_VALUE",
+        True,
+        True,
+    ],
+    "deleting": ["deleted", "deleted", ["gone"], {"a": "1"}, "RESOURCE_DOES_NOT_EXIST"],
+    "artifacts": [
+        ["a/b/c d"],
+        [["a/b/c d/größe.txt", False, 1]],
+        0,
+        ["a/b/c d/größe.txt", "a/empty", "again/größe.txt", "page.html", "t.json"],
+        5,
+        [1, 2],
+        True,
+        "<b>x</b>",
+    ],
+    "evaluating": [True, True],
+    "tracing": [0, 4],
+}
+"""What MLflow 3.17's own server says to the same walk."""
+
+
+@pytest.mark.parametrize("name", WALKED)
+def test_all_of_the_client_walks(name: str, walked: dict[str, Any]) -> None:
+    assert walked[name] == WALKED[name]
+
+
+def test_the_walk_has_no_step_that_nobody_looks_at(walked: dict[str, Any]) -> None:
+    assert walked.keys() == WALKED.keys()

@@ -197,7 +197,7 @@ def download_uri(call: Call) -> Any:
     version = _version(call)
     if version.model:
         return {"artifact_uri": f"mlflow-artifacts:/{call.workspace.library.logged(version.model).experiment}/models/{version.model}/artifacts"}
-    return {"artifact_uri": version.source}
+    return {"artifact_uri": version.location or version.source}
 
 
 def shown_model(call: Call, model: NamedModel) -> dict[str, Any]:
