@@ -140,6 +140,9 @@ def test_a_run_is_shown_compared_and_its_log_printed() -> None:
     assert "The code is the same" in shown
     assert ask("compare", one, two, "--log")["difference"]["params"][0]["key"] == "lr"
     assert "exactly two" in call("compare", one, two, one, "--code").stderr
+    assert call("compare", one, two, "--format", "csv").stdout.startswith("section,key,differs,")
+    assert call("runs", "--format", "csv", "--limit", "1").stdout.count("\n") == 2
+    assert "--format csv" in call("runs", "-o", "runs.txt").stderr
     assert call("logs", one).stdout == "total 6\n"
     assert ask("logs", one)["log"] == "total 6\n"
 

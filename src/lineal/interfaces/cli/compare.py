@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lineal.interfaces.cli.exporting import export_options, write_table
 from lineal.interfaces.cli.output import add_row, heading, now_us, print_document, say, show, styled, table
 from lineal.interfaces.cli.references import reference_argument
 from lineal.interfaces.cli.runs import status_text, took
@@ -28,14 +29,20 @@ MOST_ROWS = 40
 @reference_argument("runs", many=True)
 @click.option("--code", is_flag=True, help="Of two runs, also how their code differs, line by line.")
 @click.option("--log", is_flag=True, help="Of two runs, also how what they printed differs; times do not count.")
+@export_options
 @json_option
-def compare(*, runs: tuple[str, ...], code: bool, log: bool, as_json: bool) -> None:
+def compare(*, runs: tuple[str, ...], code: bool, log: bool, form: str | None, output: str, as_json: bool) -> None:
     """Compare two or more runs; what differs comes first."""
     if len(runs) < 2:
         raise click.UsageError("name two or more runs")
     if (code or log) and len(runs) != 2:
         raise click.UsageError("--code and --log take exactly two runs")
     space = up_to_date()
+    if form or output:
+        from lineal.interfaces.exports import comparison_table
+
+        write_table(comparison_table(space, runs), form=form, output=output)
+        return
     found = space.runs.compare(runs)
     difference = space.runs.difference(found.runs[0].id, found.runs[1].id, log=log) if code or log else None
     if as_json:

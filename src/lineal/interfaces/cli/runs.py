@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lineal.interfaces.cli.exporting import export_options, write_table
 from lineal.interfaces.cli.output import add_row, console, now_us, print_document, say, show, styled, table, what_next
 from lineal.interfaces.cli.references import reference_argument
 from lineal.interfaces.cli.sending import tell_unsent
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lineal.records.run import Run
 
 STATUS_STYLES = {"finished": "green", "failed": "red", "crashed": "red", "stopped": "yellow", "running": "cyan"}
+SHOWN = 50
 MOST_COLUMNS = 5
 FIXED_WIDTH = 52
 COLUMN_WIDTH = 10
@@ -27,11 +29,17 @@ COLUMN_WIDTH = 10
 @click.command()
 @click.option("--where", metavar="EXPR", default="", help="Only runs for which this holds, such as: auc > 0.6 and params.depth = 4")
 @click.option("--order", metavar="KEY", default="", help="Order by this, such as loss, or -auc for the highest first.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most this many.")
+@click.option("--limit", type=click.IntRange(min=1), help=f"At most this many; {SHOWN} unless given, and all of them into a file.")
+@export_options
 @json_option
-def runs(*, where: str, order: str, limit: int, as_json: bool) -> None:
+def runs(*, where: str, order: str, limit: int | None, form: str | None, output: str, as_json: bool) -> None:
     """List runs, newest first."""
-    page = up_to_date().runs.search(where=where, order=order, limit=limit)
+    if form or output:
+        from lineal.interfaces.exports import runs_table
+
+        write_table(runs_table(up_to_date(), where=where, order=order, limit=limit), form=form, output=output)
+        return
+    page = up_to_date().runs.search(where=where, order=order, limit=limit or SHOWN)
     if as_json:
         print_document(page.runs)
         return

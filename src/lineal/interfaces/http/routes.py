@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from lineal.errors import InvalidInput, LinealError, NotFound
-from lineal.interfaces.http import audit, datasets, deployments, lineage, models, people, run_table, runs, storage
+from lineal.interfaces.http import audit, datasets, deployments, exports, lineage, models, people, run_table, runs, storage
 from lineal.interfaces.http.bodies import read_body
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.files import OCTETS, begun, sent_file
@@ -30,6 +30,7 @@ from lineal.workspace.acting import acting_as
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *runs.ENDPOINTS,
+    *exports.ENDPOINTS,
     *run_table.ENDPOINTS,
     *datasets.ENDPOINTS,
     *models.ENDPOINTS,
@@ -107,7 +108,8 @@ def _answer(endpoint: Endpoint, call: Call, request: Request) -> Response:
         shown = shown_as(name) if endpoint.shown and call.switched("inline") else None
         return sent_file(value, name=name, wanted=request.headers.get("range", ""), shown=shown, scripts=call.switched("scripts"))
     if endpoint.answers != "application/json":
-        return StreamingResponse(begun(value), media_type=endpoint.answers)
+        kept = {"content-disposition": f'attachment; filename="{endpoint.download}"'} if endpoint.download else {}
+        return StreamingResponse(begun(value), media_type=endpoint.answers, headers=kept)
     return json_response(document(value))
 
 

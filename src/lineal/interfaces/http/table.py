@@ -39,6 +39,7 @@ class Endpoint:
         body: fields of the JSON body by name; those whose schema has ``x-required`` must be there.
         media: a further body type that is taken as raw bytes, such as ``text/csv``.
         shown: whether a file of it may be shown in place, with ``inline=1``; see `lineal.interfaces.shown`.
+        download: the name under which a browser keeps the answer; empty where it is no download.
         slow: whether it may take long; where lines of JSON are accepted, it tells how far it is (`lineal.interfaces.http.telling`).
     """
 
@@ -55,6 +56,7 @@ class Endpoint:
     media: str = ""
     slow: bool = False
     shown: bool = False
+    download: str = ""
 
     @property
     def changes(self) -> bool:

@@ -52,6 +52,7 @@ PAGES: tuple[tuple[str, View, Role], ...] = (
 
 PARTS: tuple[tuple[str, View, Role], ...] = (
     ("/runs.csv", runs.runs_csv, Role.READER),
+    ("/runs.parquet", runs.runs_parquet, Role.READER),
     ("/compare/difference", comparison.difference_part, Role.READER),
     ("/runs/live", runs.running_cells, Role.READER),
     ("/runs/{run}/live", run.run_live, Role.READER),
