@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from lineal.capture import event_files
-from lineal.capture.event_files import EventReader
+from lineal.capture.event_files import EventReader, EventWatch
+from lineal.capture.journal import JournalWriter, read_journal
 from lineal.records import journal
 from lineal.records.event_file import _masked
 
@@ -115,6 +116,24 @@ def test_the_number_of_series_is_bounded_and_a_name_too_long_is_none(tmp_path: P
     EventReader(notes).read(place(tmp_path, "runs", b"".join(event_of(f"t{number}", 1, 1) for number in range(9))), rank=0)
     assert {point[0] for point in notes.points} == {"t0", "t1", "t2"}
     assert len(notes.warnings) == 1
+
+
+def test_a_further_attempt_reads_none_of_the_files_of_the_one_before(tmp_path: Path) -> None:
+    folder, clock = tmp_path / "journals", iter(range(1_000_000, 2_000_000))
+
+    def write(role: str, **begin: Any) -> JournalWriter:
+        return JournalWriter(folder, run="a" * 32, project="p", clock=lambda: next(clock), entropy=os.urandom, role=role, begin=begin)
+
+    def attempt(name: str) -> list[int]:
+        owner, tracer = write("owner"), write("worker", parent_pid=1)
+        tracer.append(journal.OPENED, path=place(tmp_path, name, event_of("loss", 1, 1)), mode="w", time=1)
+        tracer.close()
+        EventWatch(folder, owner, seconds=60).finish()
+        owner.close()
+        return [len(entry["step"]) // 8 for entry in read_journal(owner.path) if entry["k"] == journal.POINTS]
+
+    assert attempt("runs/first") == [1]
+    assert attempt("runs/second") == [1]
 
 
 def test_time_that_is_up_leaves_the_rest(tmp_path: Path, notes: Notes) -> None:

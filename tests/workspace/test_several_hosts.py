@@ -92,6 +92,22 @@ def test_a_machine_that_is_taken_away_sends_all_first_and_another_goes_on_with_t
     assert cluster.series("loss") == [(list(range(16)), [0.0] * 6 + [6.0] * 10)]
 
 
+def test_one_launcher_on_each_node_is_one_run_where_both_are_told_which(cluster: Cluster) -> None:
+    hosts = [cluster.host("node-a"), cluster.host("node-b")]
+    launcher = """
+        import os, subprocess, sys
+        code = "import lineal, os\\nwith lineal.run() as run: run.log(loss=float(os.environ['RANK']), step=1)"
+        ranks = [2 * int(os.environ["NODE_RANK"]) + local for local in range(2)]
+        started = [subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "4"}) for rank in ranks]
+        sys.exit(max(process.wait() for process in started))
+    """
+    nodes = [host.lineal(launcher, LINEAL_RUN=UUID, NODE_RANK=str(node)) for node, host in enumerate(hosts)]
+    assert [process.wait(timeout=60) for process in nodes] == [0, 0]
+    run = cluster.await_run(lambda run: bool(run["status"] == "finished" and len(cluster.series("loss")) == 4))
+    assert (run["id"], run["host"], run["attempt"]) == (UUID.replace("-", ""), "node-a", 1)
+    assert [values for _steps, values in cluster.series("loss")] == [[0.0], [1.0], [2.0], [3.0]]
+
+
 def test_a_job_that_is_killed_and_started_elsewhere_goes_on_at_once_with_the_run_that_its_scheduler_names(cluster: Cluster) -> None:
     first, second = cluster.host("node-a"), cluster.host("node-b")
     process = first.lineal(TRAIN, STAYS="1", LINEAL_RUN=UUID)

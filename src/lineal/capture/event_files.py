@@ -132,7 +132,7 @@ class EventWatch:
 
     def __init__(self, folder: Path, writer: JournalWriter, *, seconds: float = SECONDS) -> None:
         self._reader = EventReader(writer.append)
-        self._tail = _Tail(folder, self._reader.own)
+        self._tail = _Tail(folder, self._reader.own, writer.path)
         self._seconds = seconds
         self._sizes: dict[bytes, int] = {}
         self._over = threading.Event()
@@ -180,6 +180,7 @@ class _Entry(msgspec.Struct):
 
     k: str
     rank: int = 0
+    started: int = 0
     parent_pid: int = -1
     path: bytes = b""
     mode: str = ""
@@ -194,18 +195,23 @@ class _Followed:
     path: Path
     offset: int = frames.HEAD_SIZE
     rank: int = 0
+    started: int = 0
     is_tracers: bool = False
 
 
 class _Tail:
     """What a run's journals say of event files, and which metrics the program records itself, as they grow.
 
+    Args:
+        mine: the owner's journal: what began before it is an earlier attempt's, whose files are not this one's.
+
     Attributes:
         found: event files that are written, with the rank of the process that does.
     """
 
-    def __init__(self, folder: Path, own: set[str]) -> None:
+    def __init__(self, folder: Path, own: set[str], mine: Path) -> None:
         self.found: dict[bytes, int] = {}
+        self._mine = mine
         self._folder = folder
         self._own = own
         self._journals: dict[Path, _Followed] = {}
@@ -217,8 +223,9 @@ class _Tail:
             if path not in self._journals:
                 self._journals[path] = followed = _Followed(path)
                 self._begin(followed)
+        since = self._journals[self._mine].started if self._mine in self._journals else 0
         for followed in self._journals.values():
-            if followed.is_tracers:
+            if followed.is_tracers and followed.started >= since:
                 self._take(followed)
 
     def take_names(self) -> None:
@@ -230,7 +237,7 @@ class _Tail:
     def _begin(self, followed: _Followed) -> None:
         """Finds out whose journal it is; one without its first entry is asked again."""
         for entry in self._entries(followed, 1 << 20):
-            followed.rank, followed.is_tracers = entry.rank, entry.parent_pid >= 0
+            followed.rank, followed.started, followed.is_tracers = entry.rank, entry.started, entry.parent_pid >= 0
             return
         self._journals.pop(followed.path)
 

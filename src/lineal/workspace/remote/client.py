@@ -79,9 +79,12 @@ class Client:
             options["timeout"] = seconds
         return self._json(method, path, **options)
 
-    def upload(self, path: str, content: bytes, /, *, media: str, **words: Any) -> Any:
+    def upload(self, path: str, content: bytes, /, *, media: str, seconds: float | None = None, **words: Any) -> Any:
         """The JSON value of a call that takes raw bytes."""
-        return self._json("POST", path, content=content, params=_words(words), headers={"content-type": media})
+        options: dict[str, Any] = {"content": content, "params": _words(words), "headers": {"content-type": media}}
+        if seconds is not None:
+            options["timeout"] = seconds
+        return self._json("POST", path, **options)
 
     def work(self, path: str, body: Mapping[str, Any] | None = None, /, *, method: str = "GET", progress: Progress = silent, **words: Any) -> Any:
         """The JSON value of a call that takes long, and tells how far it is; however long, as long as it gives signs of life."""

@@ -46,6 +46,8 @@ _LARGEST = frames.LARGEST_PAYLOAD + 64
 WORKERS = 4
 LONGEST_PAUSE = 3.0
 """Seconds between two tries at most, while there is no network: when it is back, what has gathered must not wait for long."""
+SILENCE = 20.0
+"""Seconds after which a server that says nothing is asked anew: a connection that a network has forgotten may never say anything again."""
 BUSY = "another process is sending"
 NOTE = "sent.json"
 LOCK = "sending.lock"
@@ -231,7 +233,7 @@ class Sender:
         end = piece.start
         while end < piece.start + len(piece.data):
             data = piece.data[end - piece.start :][:PIECE]
-            answer = self._client.upload(f"/journals/{piece.run}/{piece.name}", data, media=_MEDIA, offset=str(end))
+            answer = self._client.upload(f"/journals/{piece.run}/{piece.name}", data, media=_MEDIA, seconds=SILENCE, offset=str(end))
             end = int(answer["end"])
             _write_note(piece.folder, {**_note(piece.folder), piece.path.name: end})
         return len(piece.data)
