@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from lineal.errors import Integrity
-from lineal.ledger.blocks import Columns, decimate, decode_block, encode_block, in_step_order, standing
+from lineal.ledger.blocks import Columns, decimate, decimate_each, decode_block, encode_block, in_step_order, join, rises, standing
 from lineal.ledger.database import Ledger
 from lineal.ledger.metric_rows import set_summary
 from lineal.ledger.run_writes import begin_run
@@ -58,6 +58,37 @@ def test_decimation_keeps_the_ends_and_the_extremes(values: list[float], wanted:
         assert np.nanmin(few.values) == np.nanmin(every.values)
         assert np.nanmax(few.values) == np.nanmax(every.values)
     assert len(few) <= max(2 * -(-wanted // 1) + 6, 6)
+
+
+@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), min_size=1, max_size=6), st.integers(2, 60))
+def test_decimation_part_by_part_keeps_the_ends_and_the_extremes_of_all(parts: list[list[float]], wanted: int) -> None:
+    place, every = 0, []
+    for values in parts:
+        every.append(columns(list(range(place, place + len(values))), values))
+        place += len(values)
+    assert rises(every)
+    few, whole = decimate_each(every, wanted), join(every)
+    assert (few.steps[0], few.steps[-1]) == (0, place - 1)
+    assert np.all(np.diff(few.steps) > 0)
+    assert (few.values.min(), few.values.max()) == (whole.values.min(), whole.values.max())
+    assert len(few) <= wanted + 8 * len(parts) + 2
+
+
+def test_parts_whose_steps_go_back_do_not_rise() -> None:
+    assert not rises([columns([0, 5]), columns([3, 9])])
+    assert not rises([columns([5, 0])])
+    assert rises([columns([0, 5]), columns([5, 9])])
+
+
+def test_points_logged_out_of_order_are_decimated_in_order(ledger: Ledger) -> None:
+    begun(ledger)
+    steps = [*range(5000, 10_000), *range(5000)]
+    with ledger.write() as connection:
+        append_points(connection, project_id=PROJECT, run_id=RUN, attempt=1, series={("loss", 0): columns(steps)})
+    with ledger.read() as connection:
+        (few,) = read_series(connection, RUN, "loss", points=50, start=100, stop=8000)
+    assert (few.steps[0], few.steps[-1], few.total) == (100, 8000, 7901)
+    assert list(few.steps) == sorted(few.steps)
 
 
 def test_steps_out_of_order_are_sorted_and_equal_ones_keep_their_order() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def decode_block(body: bytes) -> Columns:
     except zstandard.ZstdError as error:
         raise Integrity("a block of metric points is damaged", kind="damaged-ledger", hint="See what is left with: lineal fsck") from error
     planes = np.frombuffer(raw, dtype=np.uint8).reshape(3, 8, -1)
-    steps, times, values = (np.ascontiguousarray(plane.T).view("<i8").ravel() for plane in planes)
+    steps, times, values = map(_unshuffled, planes)
     return Columns(steps=np.cumsum(steps), values=values.view("<f8"), times=np.cumsum(times))
 
 
@@ -75,16 +76,16 @@ def standing(parts: Sequence[tuple[int, Columns]]) -> Columns:
     first: dict[int, int] = {}
     for attempt, points in parts:
         first[attempt] = min(first.get(attempt, points.steps.min()), points.steps.min())
-    return standing_before(parts, first)
+    return join(parts_standing(parts, first))
 
 
-def standing_before(parts: Sequence[tuple[int, Columns]], first: Mapping[int, int]) -> Columns:
-    """The same of some of the points, with the first step of every attempt known."""
+def parts_standing(parts: Sequence[tuple[int, Columns]], first: Mapping[int, int]) -> list[Columns]:
+    """The same part by part, of some of the points, with the first step of every attempt known."""
     kept = []
     for attempt, points in parts:
         bound = min((step for later, step in first.items() if later > attempt), default=None)
         kept.append(points if bound is None else points.take(points.steps < bound))
-    return kept[0] if len(kept) == 1 else join(kept)
+    return [part for part in kept if len(part)] or [NO_POINTS]
 
 
 def in_step_order(points: Columns) -> Columns:
@@ -92,6 +93,20 @@ def in_step_order(points: Columns) -> Columns:
     if len(points) < 2 or bool(np.all(points.steps[1:] >= points.steps[:-1])):
         return points
     return points.take(np.argsort(points.steps, kind="stable"))
+
+
+def rises(parts: Sequence[Columns]) -> bool:
+    """Whether steps go back nowhere, neither in a part nor from one to the next."""
+    between = all(before.steps[-1] <= after.steps[0] for before, after in pairwise(part for part in parts if len(part)))
+    return between and all(in_step_order(part) is part for part in parts)
+
+
+def decimate_each(parts: Sequence[Columns], wanted: int) -> Columns:
+    """The same as `decimate` of rising parts, one at a time: each is still in the processor's cache, and the whole is never put together."""
+    total = sum(map(len, parts))
+    if total <= max(wanted, 4):
+        return join(parts)
+    return join(decimate(part, max(4, wanted * len(part) // total)) for part in parts)
 
 
 def decimate(points: Columns, wanted: int) -> Columns:
@@ -107,6 +122,16 @@ def decimate(points: Columns, wanted: int) -> Columns:
         if whole < len(points):
             chosen.append(np.array([whole + int(extreme(values[whole:]))]))
     return points.take(np.unique(np.concatenate(chosen)))
+
+
+def _unshuffled(planes: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """A column of its eight planes of bytes; most of steps and times are all zeros, and are passed over."""
+    found = np.zeros(planes.shape[1], dtype="<i8")
+    places = found.view(np.uint8).reshape(-1, 8)
+    for place, plane in enumerate(planes):
+        if plane.any():
+            places[:, place] = plane
+    return found
 
 
 def _shuffled(column: NDArray[Any]) -> bytes:

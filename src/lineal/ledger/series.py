@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
-from lineal.ledger.blocks import NO_POINTS, Columns, decimate, decode_block, encode_block, in_step_order, join, standing, standing_before
+from lineal.ledger.blocks import Columns, decimate, decimate_each, decode_block, encode_block, in_step_order, join, parts_standing, rises, standing
 from lineal.ledger.metric_rows import SeriesKey, blank_row, metric_rows, storable_row
 from lineal.ledger.portable import pieces, upsert
 from lineal.ledger.run_rows import number_of
@@ -71,12 +71,17 @@ def read_series(
     blocks: dict[int, list[tuple[int, Columns]]] = {each: [] for each in sorted(firsts) if rank in {None, each}}
     for each, attempt, body in connection.execute(query.order_by(table.rank, table.sequence)):
         blocks[each].append((attempt, decode_block(body)))
-    return tuple(
-        _series(
-            key, _cut(in_step_order(standing_before(parts, firsts[each])), start, stop) if parts else NO_POINTS, points, rank=each, ranks=len(firsts)
-        )
-        for each, parts in blocks.items()
-    )
+    shown = {each: _shown(parts_standing(parts, firsts[each]), points, start, stop) for each, parts in blocks.items()}
+    return tuple(_series(key, *found, rank=each, ranks=len(firsts)) for each, found in shown.items())
+
+
+def _shown(parts: Sequence[Columns], wanted: int | None, start: int | None, stop: int | None) -> tuple[Columns, int]:
+    """What is shown of the parts of a series, and of how many points that is."""
+    if wanted is not None and rises(parts):
+        inside = [_cut(part, start, stop) for part in parts]
+        return decimate_each(inside, wanted), sum(map(len, inside))
+    whole = _cut(in_step_order(join(parts)), start, stop)
+    return whole if wanted is None else decimate(whole, wanted), len(whole)
 
 
 def _within(start: int | None, stop: int | None) -> list[ColumnElement[bool]]:
@@ -94,15 +99,14 @@ def _cut(points: Columns, start: int | None, stop: int | None) -> Columns:
     return points.take(slice(first, last))
 
 
-def _series(key: str, points: Columns, wanted: int | None, *, rank: int, ranks: int) -> Series:
-    shown = points if wanted is None else decimate(points, wanted)
+def _series(key: str, shown: Columns, total: int, *, rank: int, ranks: int) -> Series:
     return Series(
         key=key,
         steps=tuple(shown.steps.tolist()),
         values=tuple(shown.values.tolist()),
         times=tuple(shown.times.tolist()),
-        total=len(points),
-        decimated=len(shown) < len(points),
+        total=total,
+        decimated=len(shown) < total,
         rank=rank,
         ranks=ranks,
     )
