@@ -58,7 +58,7 @@ class Server:
 
 
 def measure() -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder, _ours(Path(folder) / "ours") as ours, _theirs(Path(folder) / "theirs") as theirs:
+    with tempfile.TemporaryDirectory() as folder, our_server(Path(folder) / "ours") as ours, their_server(Path(folder) / "theirs") as theirs:
         pair = (ours, theirs)
         rows = [*_weight(pair), *_rates(pair), *_reading(pair)]
         rows.append(_disk(pair))
@@ -300,14 +300,16 @@ def _rate_row(words: str, unit: str, rates: Sequence[float], times: int) -> Row:
 
 
 @contextlib.contextmanager
-def _ours(folder: Path) -> Iterator[Server]:
+def our_server(folder: Path) -> Iterator[Server]:
+    """Ours, on which nothing was recorded."""
     command = [sys.executable, "-c", "from lineal.main import main; main()", "server", "--data", str(folder), "--no-auth", "--port"]
     with _running(command, folder, "/ready") as server:
         yield server
 
 
 @contextlib.contextmanager
-def _theirs(folder: Path) -> Iterator[Server]:
+def their_server(folder: Path) -> Iterator[Server]:
+    """MLflow's, on which nothing was recorded."""
     python = peer_environment("mlflow", f"mlflow=={VERSION}", "lightgbm")
     folder.mkdir()
     store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"), "--workers", "1"]
