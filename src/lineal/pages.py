@@ -105,10 +105,17 @@ async def _serve(app: Starlette, port: int, project: str) -> None:
     from granian.constants import Interfaces
     from granian.server.embed import Server
 
+    from lineal.interfaces.web.live import end_streams
+
     server = Server(app, address=ADDRESS, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        end_streams()
+        server.stop()  # type: ignore[no-untyped-call]
+
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, server.stop)
+        loop.add_signal_handler(name, stop)
     serving = asyncio.create_task(server.serve())
     await _listening(port, serving)
     address = f"http://{ADDRESS}:{port}"

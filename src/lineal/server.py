@@ -133,12 +133,19 @@ async def _serve(app: ASGIApp, address: str, port: int, greet: Callable[[], None
     from granian.constants import Interfaces
     from granian.server.embed import Server
 
+    from lineal.interfaces.web.live import end_streams
+
     current_default_thread_limiter().total_tokens = THREADS
     serving_app: Any = app
     made = Server(serving_app, address=address, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        end_streams()
+        made.stop()  # type: ignore[no-untyped-call]
+
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, made.stop)
+        loop.add_signal_handler(name, stop)
     serving = asyncio.create_task(made.serve())
     while not serving.done():
         try:

@@ -45,3 +45,38 @@ class RowPage:
 
     rows: tuple[RunRow, ...]
     after: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """How far a project's runs are.
+
+    Attributes:
+        number: of the newest run.
+        sequence: of the newest event.
+        running: runs that go on, by id, with a text that changes whenever the run does.
+        touched: ids of runs that people changed behind the event that was asked from.
+    """
+
+    number: int = 0
+    sequence: int = 0
+    running: Mapping[str, str] = field(default_factory=dict)
+    touched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What happened between two pulses: how many runs are new, and which changed."""
+
+    new: int = 0
+    changed: tuple[str, ...] = ()
+
+
+def news_between(before: Pulse, now: Pulse) -> News:
+    """What a page that showed the first pulse has to show now.
+
+    >>> news_between(Pulse(number=3, running={"a": "1", "b": "1"}), Pulse(number=5, running={"a": "2", "c": "1"}, touched=("d",)))
+    News(new=2, changed=('a', 'b', 'c', 'd'))
+    """
+    moved = {run for run in {*before.running, *now.running} if before.running.get(run) != now.running.get(run)}
+    return News(new=max(0, now.number - before.number), changed=tuple(sorted(moved | set(now.touched))))

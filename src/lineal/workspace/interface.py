@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lineal.records.remote import Remote, Transfer
     from lineal.records.requested import KeptFile, Point, RequestedRun
     from lineal.records.run import Run, RunPage, RunStatus, Series
-    from lineal.records.run_table import RowPage
+    from lineal.records.run_table import Pulse, RowPage
     from lineal.records.sending import Sent, Unsent
     from lineal.records.verdict import Reproduction
     from lineal.workspace.health import Finding
@@ -141,6 +141,8 @@ class RunTable(Protocol):
         """
 
     def count(self, *, where: str = "") -> int: ...
+    def pulse(self, after: int | None = None) -> Pulse:
+        """How far the runs are, and which of them people changed behind the event ``after``. Cheap."""
 
 
 class RangeReader(Protocol):

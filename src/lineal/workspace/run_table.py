@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lineal.records.run_table import RowPage
+    from lineal.records.run_table import Pulse, RowPage
     from lineal.workspace.site import Site
 
 
@@ -31,3 +31,10 @@ class LocalTable:
 
         with self._site.ledger.read() as connection:
             return count_runs(connection, self._site.project_id, where)
+
+    def pulse(self, after: int | None = None) -> Pulse:
+        """How far the runs are, and which of them people changed behind the event ``after``."""
+        from lineal.ledger.pulse import read_pulse
+
+        with self._site.ledger.read() as connection:
+            return read_pulse(connection, self._site.project_id, after)

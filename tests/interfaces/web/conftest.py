@@ -30,6 +30,9 @@ class Answering:
 
     def __call__(self, route: Any) -> None:
         request = route.request
+        if "text/event-stream" in request.headers.get("accept", ""):
+            route.fulfill(status=204)  # nothing of an answer comes before its end here
+            return
         cookies = "; ".join(f"{each['name']}={each['value']}" for each in request.frame.page.context.cookies(BASE))
         headers = {**request.headers, **({"cookie": cookies} if cookies else {})}
         answer = self.threads.submit(self.ask, request.method, request.url, headers, request.post_data_buffer).result()

@@ -31,7 +31,7 @@ from lineal.records.ids import uuid7
 from lineal.records.model import Column, Model, ModelVersion, Signature
 from lineal.records.monitor import Distribution, Drift, MonitorReport, Quality, Window
 from lineal.records.run import Capture, Code, Environment, FileUse, Metric, Param, Run, RunPage, RunStatus, Series
-from lineal.records.run_table import RowPage, RunRow
+from lineal.records.run_table import Pulse, RowPage, RunRow
 from lineal.records.text_diff import text_diff
 from lineal.workspace.interface import Progress, silent
 
@@ -103,6 +103,11 @@ class SampleTable:
 
     def count(self, *, where: str = "") -> int:
         return self._runs.search(where=where, limit=0).total
+
+    def pulse(self, after: int | None = None) -> Pulse:
+        del after
+        running = {run.id: repr(run.metrics) for run in self._runs.all.values() if not run.status.ended}
+        return Pulse(number=max((run.number for run in self._runs.all.values()), default=0), running=running)
 
 
 _ROW = ("id", "name", "status", "number", "experiment", "author", "started_at", "ended_at", "exit_code", "mistake", "note", "tags")

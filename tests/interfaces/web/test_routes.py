@@ -182,8 +182,29 @@ def test_a_log_goes_on_where_it_was_left(visitor: Any, sample: Any) -> None:
 
 def test_running_rows_are_brought_up_to_date(visitor: Any, sample: Any) -> None:
     run = list(sample.runs.all)[-1]
-    assert f'id="status-{run}"' in visitor.get(f"/runs/live?runs={run}").text
-    assert f"/runs/live?runs={run}" in visitor.get("/runs").text
+    text = visitor.get(f"/runs/rows?runs={run}&columns=metrics.rmse").text
+    assert re.findall(r'data-row="(\w+)"', text) == [run]
+    assert "data-running" in text
+    assert visitor.get("/runs/events").status_code == 204
+
+
+def test_further_rows_go_on_where_the_page_ends(visitor: Any) -> None:
+    page = visitor.get("/runs?where=metrics.rmse > 0&order=metrics.rmse").text
+    first = re.findall(r'data-row="(\w+)"', page)
+    after = re.search(r'data-after="([^"]*)"', page)
+    assert after
+    words = "where=metrics.rmse > 0&order=metrics.rmse&columns=metrics.rmse"
+    further = [re.findall(r'data-row="(\w+)"', visitor.get(f"/runs/rows?{words}&{place}").text) for place in (f"after={after[1]}", "offset=100")]
+    assert further[0] == further[1]
+    assert (len(first), len(further[0])) == (100, 100)
+    assert not set(first) & set(further[0])
+
+
+def test_without_the_script_pages_are_linked(visitor: Any) -> None:
+    text = visitor.get("/runs?offset=100&where=metrics.rmse > 0").text
+    pager = text.partition("data-pager")[2]
+    assert 'rel="prev"' in pager
+    assert "offset=200" in pager
 
 
 def test_parts_are_no_pages() -> None:

@@ -33,6 +33,11 @@ def count_runs(call: Call) -> Any:
     return {"count": call.workspace.table.count(where=call.query.get("where", ""))}
 
 
+def read_pulse(call: Call) -> Any:
+    """How far the runs are."""
+    return call.workspace.table.pulse(call.number("after", 0, most=2**53) if call.query.get("after") else None)
+
+
 _WHERE = parameter("where", "filter, as in `lineal runs --where`")
 
 ENDPOINTS = (
@@ -53,4 +58,13 @@ ENDPOINTS = (
         ),
     ),
     Endpoint(method="GET", path="/count", summary="Count runs", handler=count_runs, group="runs", role=Role.READER, query=(_WHERE,)),
+    Endpoint(
+        method="GET",
+        path="/pulse",
+        summary="How far the runs are",
+        handler=read_pulse,
+        group="runs",
+        role=Role.READER,
+        query=(parameter("after", "sequence of the last event that is known", NUMBER),),
+    ),
 )

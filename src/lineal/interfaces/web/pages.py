@@ -23,6 +23,7 @@ class Visit:
         base: what stands before every address of the project; see `lineal.interfaces.scope.Asked`.
         now: microseconds UTC.
         as_json: whether the ``.json`` twin was asked for.
+        streams: whether the visitor takes server-sent events.
         theme: ``light`` or ``dark`` where the visitor chose, else empty.
     """
 
@@ -34,6 +35,7 @@ class Visit:
     path: Mapping[str, str] = field(default_factory=dict)
     query: QueryParams = field(default_factory=QueryParams)
     as_json: bool = False
+    streams: bool = False
     theme: str = ""
 
     def word(self, name: str, default: str = "") -> str:

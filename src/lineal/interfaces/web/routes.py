@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from lineal.errors import LinealError, NotFound
 from lineal.interfaces.problems import PROBLEM_TYPE, internal_error, problem, title
 from lineal.interfaces.scope import asked, require_role
-from lineal.interfaces.web import links
+from lineal.interfaces.web import links, live
 from lineal.interfaces.web.links import twin
 from lineal.interfaces.web.pages import Page, View, Visit
 from lineal.interfaces.web.rendering import STATIC, Renderer
@@ -54,7 +54,8 @@ PARTS: tuple[tuple[str, View, Role], ...] = (
     ("/runs.csv", runs.runs_csv, Role.READER),
     ("/runs.parquet", runs.runs_parquet, Role.READER),
     ("/compare/difference", comparison.difference_part, Role.READER),
-    ("/runs/live", runs.running_cells, Role.READER),
+    ("/runs/events", live.run_events, Role.READER),
+    ("/runs/rows", runs.run_rows, Role.READER),
     ("/runs/{run}/live", run.run_live, Role.READER),
     ("/runs/{run}/log", run.run_log, Role.READER),
 )
@@ -123,6 +124,7 @@ def _visit(request: Request) -> Visit:
         path={key: str(value) for key, value in request.path_params.items()},
         query=request.query_params,
         as_json=as_json,
+        streams="text/event-stream" in request.headers.get("accept", ""),
         theme=request.cookies.get("theme", ""),
     )
 

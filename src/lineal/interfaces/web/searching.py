@@ -9,7 +9,7 @@ from lineal.interfaces.web.pages import Visit
 from lineal.records.filter import Comparison, Every, Filter, Not, Some, names_attribute, parse_filter
 
 _GRAMMAR = re.compile(r"[=<>()]|\b(?:like|in|is)\b", re.IGNORECASE)
-_ANY_MISTAKE = "(mistake = '' or mistake != '')"
+ANY_MISTAKE = "(mistake = '' or mistake != '')"
 _SEARCHED = ("name", "command", "note", "experiment", "author")
 
 
@@ -23,7 +23,7 @@ def where_of(visit: Visit) -> str:
     parts = [f"({text})"] if text else []
     parts += [f"{name} = {quoted(visit.word(name))}" for name in ("status", "experiment") if visit.word(name)]
     if visit.switched("mistakes") and not names_attribute(parse_filter(text), "mistake"):
-        parts.append(_ANY_MISTAKE)
+        parts.append(ANY_MISTAKE)
     return " and ".join(parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from lineal.records.run_table import RowPage, RunRow
+from lineal.records.run_table import Pulse, RowPage, RunRow
 
 if TYPE_CHECKING:
     from lineal.workspace.interface import RunTable
@@ -42,6 +42,10 @@ class RemoteTable:
         """How many runs match."""
         return int(self._client.get("/count", where=where)["count"])
 
+    def pulse(self, after: int | None = None) -> Pulse:
+        """How far the runs are."""
+        return self._client.record(Pulse, "/pulse", after=after)
+
 
 class TeamTable:
     """What the server has, or without a network what is here.
@@ -64,6 +68,10 @@ class TeamTable:
     def count(self, *, where: str = "") -> int:
         """How many runs match."""
         return self._either(lambda table: table.count(where=where))
+
+    def pulse(self, after: int | None = None) -> Pulse:
+        """How far the runs are."""
+        return self._either(lambda table: table.pulse(after))
 
     def _either(self, question: Callable[[RunTable], T]) -> T:
         def look() -> T:

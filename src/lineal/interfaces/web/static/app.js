@@ -1,7 +1,7 @@
 // What every page does: keys, theme, copying, selecting rows, sending changes, times that go on.
 
-const $ = (selector, within = document) => within.querySelector(selector);
-const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+export const $ = (selector, within = document) => within.querySelector(selector);
+export const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
 
 let toastTimer = 0;
 export function toast(text, kind = "") {
@@ -174,7 +174,7 @@ function showSelection() {
   if (ids.length) address.searchParams.set("selected", ids.join(","));
   else address.searchParams.delete("selected");
   const text = address.href.replaceAll("%2C", ",");
-  if (text !== location.href) history.replaceState(null, "", text);
+  if (text !== location.href) history.replaceState(history.state, "", text);
   $$(".pager a, thead a").forEach((link) => {
     const to = new URL(link.href);
     if (ids.length) to.searchParams.set("selected", ids.join(","));
@@ -207,7 +207,7 @@ function move(by) {
   $("a", rows[row])?.focus({ preventScroll: true });
 }
 
-const keys = {
+export const keys = {
   "/": () => { const box = $("input.where") || $("[data-key='/']"); box.focus(); box.select(); },
   j: () => move(1),
   k: () => move(row < 0 ? 1 : -1),

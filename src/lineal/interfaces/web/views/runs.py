@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response, StreamingResponse
 
-from lineal.errors import InvalidInput, LinealError
+from lineal.errors import InvalidInput
 from lineal.interfaces.exports import CSV, PARQUET, as_csv, as_parquet, runs_table
 from lineal.interfaces.web.formats import best, direction
 from lineal.interfaces.web.links import place, with_query
 from lineal.interfaces.web.pages import Page, Visit
-from lineal.interfaces.web.searching import field, where_of
+from lineal.interfaces.web.searching import ANY_MISTAKE, field, quoted, where_of
 from lineal.records.resources import is_resource
-from lineal.records.run import Run, RunPage, RunStatus
+from lineal.records.run import Metric, Param, Run, RunStatus
+from lineal.records.run_table import RowPage, RunRow
 
 PAGE = 100
 MOST = 200
@@ -49,43 +50,79 @@ class Column:
 
 
 def runs_page(visit: Visit) -> Page:
-    """Every run that matches, a page at a time."""
-    limit = min(visit.number("limit", PAGE), MOST) or PAGE
+    """Every run that matches: the first of them at once, and the script fetches the others as they are scrolled to. Nothing is counted here."""
+    if visit.as_json:
+        limit = min(visit.number("limit", PAGE), MOST) or PAGE
+        whole = visit.workspace.runs.search(where=where_of(visit), order=visit.word("order"), limit=limit, offset=visit.number("offset", 0))
+        return Page(template="runs.html", title="Runs", rail="runs", value=whole)
     offset = visit.number("offset", 0)
-    order = visit.word("order")
     trouble: InvalidInput | None = None
     try:
-        found = visit.workspace.runs.search(where=where_of(visit), order=order, limit=limit, offset=offset)
+        where = where_of(visit)
+        found = visit.workspace.table.rows(where=where, order=visit.word("order"), limit=PAGE, offset=offset, columns=_asked_for(visit))
     except InvalidInput as error:
-        if visit.as_json:
-            raise
-        found, trouble = RunPage(runs=(), total=0), error  # what was typed stays in its box, with what is wrong below it
-    columns = _columns(found.runs, visit.words("columns"))
+        where, found, trouble = "", RowPage(rows=()), error  # what was typed stays in its box, with what is wrong below it
+    columns = _columns(found.rows, visit.words("columns"))
     context = {
-        "runs": found.runs,
-        "total": found.total,
-        "columns": columns,
-        "known": _known(found.runs, columns),
+        **_table(visit, found, columns),
+        "total": offset + len(found.rows) if not found.after and (found.rows or not offset) else None,
+        "known": _known(found.rows, columns),
         "chosen": {column.key for column in columns},
-        "selected": visit.words("selected"),
-        "reruns": _originals(visit, found.runs),
         "statuses": [str(status) for status in RunStatus],
-        "order": order,
-        "pager": _pager(visit, offset, limit, found.total),
-        "running": [run.id for run in found.runs if not run.status.ended],
+        "order": visit.word("order"),
+        "where": where,
+        "words": urlencode([pair for pair in visit.query.multi_items() if pair[0] in _WORDS]),
+        "keys": ",".join(column.key for column in columns) or "none",
+        "offset": offset,
+        "pager": _pager(visit, offset, more=bool(found.after)),
         "trouble": trouble,
         "filtered": any(visit.word(name) for name in ("where", "status", "experiment")),
     }
-    return Page(template="runs.html", title="Runs", rail="runs", value=found, context=context)
+    return Page(template="runs.html", title="Runs", rail="runs", value=None, context=context)
 
 
-def _originals(visit: Visit, runs: Sequence[Run]) -> dict[str, str]:
+_WORDS = frozenset({"where", "status", "experiment", "mistakes", "order"})
+"""What says which runs are shown, and in which order."""
+
+
+def run_rows(visit: Visit) -> Page:
+    """Further rows of the table: those behind a place, from an offset on, or of some runs that changed."""
+    ids = visit.words("runs")[:MOST]
+    if ids:
+        where = f"id in ({', '.join(map(quoted, ids))}) and {ANY_MISTAKE}"
+        found = visit.workspace.table.rows(where=where, limit=len(ids), columns=_asked_for(visit))
+    else:
+        limit, offset = min(visit.number("limit", PAGE), MOST) or PAGE, visit.number("offset", 0)
+        found = visit.workspace.table.rows(
+            where=where_of(visit), order=visit.word("order"), limit=limit, offset=offset, after=visit.word("after"), columns=_asked_for(visit)
+        )
+    columns = _columns(found.rows, visit.words("columns"))
+    return Page(template="parts/run_rows.html", title="", value=found, context=_table(visit, found, columns))
+
+
+def _table(visit: Visit, found: RowPage, columns: Sequence[Column]) -> dict[str, Any]:
+    return {
+        "runs": found.rows,
+        "after": found.after,
+        "columns": columns,
+        "selected": visit.words("selected"),
+        "reruns": _originals(visit, found.rows),
+    }
+
+
+def _asked_for(visit: Visit) -> list[str] | None:
+    """The parameters and metrics that are wanted of each run; every one where columns are still to be chosen."""
+    return [key for key in visit.words("columns") if key != "none"] or ([] if visit.words("columns") else None)
+
+
+def _originals(visit: Visit, runs: Sequence[RunRow]) -> dict[str, str]:
     """How the runs are called that others on this page are reruns of, by id."""
     wanted = {run.tags["reproduces"] for run in runs if run.tags.get("reproduces")}
     here = {run.id: f"#{run.number}" for run in runs if run.id in wanted}
-    for reference in sorted(wanted - set(here))[:MOST_ORIGINALS]:
-        with suppress(LinealError):
-            here[reference] = f"#{visit.workspace.runs.get(reference).number}"
+    away = sorted(wanted - set(here))[:MOST_ORIGINALS]
+    if away:
+        where = f"id in ({', '.join(map(quoted, away))}) and {ANY_MISTAKE}"
+        here |= {run.id: f"#{run.number}" for run in visit.workspace.table.rows(where=where, limit=len(away), columns=[]).rows}
     return here
 
 
@@ -104,32 +141,25 @@ def _download(pieces: Iterator[bytes], media: str, name: str) -> Response:
     return StreamingResponse(chain((first,), pieces), media_type=media, headers={"content-disposition": f'attachment; filename="{name}"'})
 
 
-def running_cells(visit: Visit) -> Page:
-    """The cells of running runs that change, for the table to take in."""
-    runs = [visit.workspace.runs.get(identifier) for identifier in visit.words("runs")[:MOST]]
-    columns = _columns(runs, visit.words("columns"))
-    return Page(template="parts/running.html", title="", value={"runs": runs}, context={"runs": runs, "columns": columns})
-
-
-def _columns(runs: Sequence[Run], chosen: Sequence[str]) -> list[Column]:
+def _columns(runs: Sequence[RunRow], chosen: Sequence[str]) -> list[Column]:
     keys = [key for key in chosen if key != "none"] if chosen else _telling(runs)
     return [_column(key, runs) for key in keys if key.partition(".")[0] in {"metrics", "params", "tags"}]
 
 
-def _telling(runs: Sequence[Run]) -> list[str]:
-    """The columns shown unless others are chosen: summaries first among the metrics, and the parameters that differ."""
+def _telling(runs: Sequence[RunRow]) -> list[str]:
+    """The columns shown unless others are chosen: the metrics that most have, and the parameters that differ."""
     metrics: Counter[str] = Counter()
     values: dict[str, set[str]] = {}
     for run in runs:
-        metrics.update({key: 2 if metric.points == 1 else 1 for key, metric in run.metrics.items() if not is_resource(key)})
-        for key, param in run.params.items():
-            values.setdefault(key, set()).add(str(param.value))
+        metrics.update(key for key in run.metrics if not is_resource(key))
+        for key, value in run.params.items():
+            values.setdefault(key, set()).add(str(value))
     differing = sorted(values, key=lambda key: (len(values[key]) < 2, list(values).index(key)))
     shown = [f"metrics.{key}" for key, _ in metrics.most_common(METRIC_COLUMNS)]
     return shown + [f"params.{key}" for key in differing[:PARAM_COLUMNS]]
 
 
-def _column(key: str, runs: Sequence[Run]) -> Column:
+def _column(key: str, runs: Sequence[RunRow]) -> Column:
     section, _, name = key.partition(".")
     values = [cell(run, section, name) for run in runs]
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
@@ -137,18 +167,13 @@ def _column(key: str, runs: Sequence[Run]) -> Column:
     return Column(key=key, section=section, name=name, numeric=section == "metrics" or len(numbers) > len(values) / 2, best=marked)
 
 
-def cell(run: Run, section: str, name: str) -> Any:
+def cell(run: Run | RunRow, section: str, name: str) -> Any:
     """The value of a run in a column, None where it has none."""
-    if section == "metrics":
-        metric = run.metrics.get(name)
-        return None if metric is None else metric.last
-    if section == "params":
-        param = run.params.get(name)
-        return None if param is None else param.value
-    return run.tags.get(name)
+    found: Any = {"metrics": run.metrics, "params": run.params}.get(section, run.tags).get(name)
+    return found.last if isinstance(found, Metric) else found.value if isinstance(found, Param) else found
 
 
-def _known(runs: Sequence[Run], columns: Sequence[Column]) -> dict[str, list[str]]:
+def _known(runs: Sequence[RunRow], columns: Sequence[Column]) -> dict[str, list[str]]:
     keys = {
         "metrics": sorted({key for run in runs for key in run.metrics}),
         "params": sorted({key for run in runs for key in run.params}),
@@ -167,15 +192,11 @@ def next_order(order: str, key: str) -> str:
     return {"": first, first: second, second: ""}.get(order if order in {first, second} else "", first)
 
 
-def _pager(visit: Visit, offset: int, limit: int, total: int) -> dict[str, Any]:
+def _pager(visit: Visit, offset: int, *, more: bool) -> dict[str, str]:
+    """Where the pages before and behind are, for browsers without the script."""
+
     def link(to: int) -> str:
         pairs = [(key, value) for key, value in visit.query.multi_items() if key != "offset"]
         return with_query(place("/runs"), [*pairs, ("offset", to or "")])
 
-    return {
-        "first": offset + 1 if total else 0,
-        "last": min(offset + limit, total),
-        "total": total,
-        "before": link(max(0, offset - limit)) if offset else "",
-        "after": link(offset + limit) if offset + limit < total else "",
-    }
+    return {"before": link(max(0, offset - PAGE)) if offset else "", "after": link(offset + PAGE) if more else ""}
