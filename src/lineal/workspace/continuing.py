@@ -57,9 +57,12 @@ def place_of(site: Site, request: RunRequest, get: Callable[[str], Run]) -> tupl
     if wanted:
         take_wanted_run()
         return _wanted(site, request, wanted, get)
-    if offered_run() and (site.layout.journals / offered_run()).is_dir():
-        return request, Place(run=offered_run(), attempt=0, is_main=False)
-    return request, _launched(site, launch())
+    found = launch()
+    if found is not None:
+        return request, _launched(site, found)
+    offered = offered_run()
+    joins = bool(offered) and (site.layout.journals / offered).is_dir()
+    return request, Place(run=offered, attempt=0, is_main=False) if joins else None
 
 
 def _resumed(request: RunRequest, get: Callable[[str], Run]) -> tuple[RunRequest, Place]:
@@ -85,10 +88,8 @@ def _wanted(site: Site, request: RunRequest, wanted: str, get: Callable[[str], R
     return _as_before(request, run), Place(run=run.id, attempt=run.attempt + 1, is_main=True)
 
 
-def _launched(site: Site, found: Launch | None) -> Place | None:
+def _launched(site: Site, found: Launch) -> Place:
     """The place in the run that all ranks of a launch share, each by itself coming to the same."""
-    if found is None:
-        return None
     identifier = hashlib.sha256(f"{site.project_id}:{found.key}:{next(_begun)}".encode()).hexdigest()[:32]
     return Place(run=identifier, attempt=found.attempt, is_main=process_rank() == 0)
 

@@ -217,6 +217,21 @@ def test_the_ranks_of_one_launch_share_a_run_and_the_next_launch_has_its_own(stu
     assert len(studio.play(launcher)) == 2
 
 
+def test_a_launch_from_within_a_recorded_program_is_a_run_of_its_own_with_all_its_ranks(studio: Studio) -> None:
+    (studio.folder / "rank.py").write_text(
+        "import lineal, os\nwith lineal.run('train') as run:\n    run.log(loss=float(os.environ['RANK']), step=1)\n"
+    )
+    outer, train = studio.play("""
+        import lineal, os, subprocess, sys
+        def rank(place): return subprocess.Popen([sys.executable, "rank.py"], env={**os.environ, "RANK": str(place), "WORLD_SIZE": "2"})
+        with lineal.run("outer"):
+            codes = [child.wait() for child in [rank(place) for place in range(2)]]
+        sys.exit(max(codes))
+    """)
+    assert (outer.name, outer.metrics, train.name) == ("outer", {}, "train")
+    assert [series.values for series in studio.workspace.runs.series(train.id, "loss")] == [(0.0,), (1.0,)]
+
+
 def test_outputs_of_one_path_are_kept_apart_by_run(studio: Studio) -> None:
     runs = studio.play(
         """
