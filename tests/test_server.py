@@ -21,7 +21,8 @@ from lineal.interfaces.http.people import SERVER_ENDPOINTS
 from lineal.interfaces.http.routes import ENDPOINTS
 from lineal.interfaces.http.table import PREFIX
 from lineal.interfaces.mlflow.artifacts import PREFIX as ARTIFACTS
-from lineal.interfaces.mlflow.routes import ENTRIES
+from lineal.interfaces.mlflow.multipart import PREFIX as MPU
+from lineal.interfaces.mlflow.routes import ENTRIES, ENTRIES_3
 from lineal.interfaces.web.entrance import OUTER_PAGES
 from lineal.interfaces.web.routes import PAGES, PARTS
 from lineal.records.access import Role
@@ -101,6 +102,9 @@ ROUTES = [
     *((endpoint.method, PREFIX + endpoint.path, endpoint.role, IN_SERVER) for endpoint in SERVER_ENDPOINTS if endpoint.path != "/server/sign-out"),
     *(("GET", path, role, IN_SERVER) for path, _view, role in OUTER_PAGES),
     *((entry.method, f"/projects/default/api/2.0/mlflow{entry.path}", entry.role, IN_DEFAULT) for entry in ENTRIES),
+    *((entry.method, f"/projects/default/api/3.0/mlflow{entry.path}", entry.role, IN_DEFAULT) for entry in ENTRIES_3),
+    *(("POST", f"/projects/default{MPU}/{word}/{{path}}", Role.CONTRIBUTOR, IN_DEFAULT) for word in ("create", "complete", "abort")),
+    ("PUT", f"/projects/default{MPU}/part/{{upload}}/1", Role.CONTRIBUTOR, IN_DEFAULT),
     *(("GET", f"/projects/default{path}", Role.READER, IN_DEFAULT) for path in (ARTIFACTS, f"{ARTIFACTS}/{{path}}", "/get-artifact")),
     ("PUT", f"/projects/default{ARTIFACTS}/{{path}}", Role.CONTRIBUTOR, IN_DEFAULT),
 ]
@@ -111,6 +115,7 @@ UNRULED = {
     "/api/v1/server/sign-in": "who signs in has no role yet",
     "/api/v1/server/sign-out": "ends the sessions of whoever asks; a test of its own signs out",
     "/api/2.0/mlflow-artifacts/artifacts/{path:path}": "DELETE is refused to everybody; GET and PUT are in the table",
+    "/api/2.0/mlflow-artifacts/mpu/part/{upload}/{number:int}": "is in the table with a number",
     "/api/3.0/mlflow/server-info": "tells what kind of server it is",
     "/favicon.ico": "an icon",
     "/api": "leads to the page of the API in a project that one may see",
