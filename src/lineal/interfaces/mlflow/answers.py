@@ -75,6 +75,11 @@ def refusal_of(error: LinealError) -> Response:
     return refusal(code, f"{error.message}. {error.hint}" if error.hint else error.message)
 
 
+def error_body(error: LinealError) -> bytes:
+    """The body of one of our errors, for an answer whose status says more already."""
+    return bytes(refusal_of(error).body)
+
+
 def number(value: float) -> float | str:
     """A number as JSON has it; what is not finite is a text, as in protobuf's JSON."""
     if math.isfinite(value):

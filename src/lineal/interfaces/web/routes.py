@@ -155,7 +155,8 @@ def _error(error: LinealError, visit: Visit, renderer: Renderer) -> Response:
     if visit.as_json:
         return _json(problem(error, instance=visit.address), status=status, media=PROBLEM_TYPE)
     context = {**_frame(visit, title(error), ""), "error": error, "status": status}
-    return HTMLResponse(renderer.render("error.html", context), status_code=status)
+    headers = {"retry-after": "2"} if status == 503 else {}
+    return HTMLResponse(renderer.render("error.html", context), status_code=status, headers=headers)
 
 
 def _json(value: Any, *, status: int = 200, media: str = "application/json") -> Response:

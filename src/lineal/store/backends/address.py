@@ -28,12 +28,14 @@ class Address:
         scheme: ``file``, ``s3``, ``gs``, ``az``, ``http`` or ``https``; bucket: the bucket, container or host, empty for a folder.
         path: the absolute folder, or the prefix in the bucket, without slashes around it.
         options: any of `OPTIONS`.
+        prompt: whether others wait for what is asked of it, as on a server: a store that is silent is then soon given up on.
     """
 
     scheme: str
     bucket: str = ""
     path: str = ""
     options: dict[str, str] = field(default_factory=dict)
+    prompt: bool = field(default=False, compare=False)
 
     @property
     def url(self) -> str:

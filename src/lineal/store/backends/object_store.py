@@ -52,6 +52,10 @@ class Patience:
     total: float = 60.0
 
 
+PROMPT = Patience(connect=2.0, answer=8.0, upload=60.0, retries=2, total=5.0)
+"""Where people wait, and threads that others need: they come again by themselves."""
+
+
 class ObjectStoreBackend:
     """A place for bytes in a bucket. Thread safe; any number of processes and machines may use one place.
 
@@ -66,7 +70,7 @@ class ObjectStoreBackend:
     def __init__(self, address: Address, *, pages: PageCache | None = None, patience: Patience | None = None) -> None:
         self._address = address
         self._pages = pages
-        self._patience = patience or Patience()
+        self._patience = patience or (PROMPT if address.prompt else Patience())
         self._lock = threading.Lock()
         self._stores: dict[str, Any] = {}
         self._seen: dict[str, Seen] = {}
