@@ -32,6 +32,7 @@ def addresses(sample: Any) -> dict[str, str]:
         "/audit": "/audit",
         "/search": "/search?q=hous",
         "/api": "/api",
+        "/charts": "/charts?where=train",
         "/delete": "/delete?ref=data:houses@2",
     }
 

@@ -22,7 +22,7 @@ from lineal.interfaces.web import links, live
 from lineal.interfaces.web.links import twin
 from lineal.interfaces.web.pages import Page, View, Visit
 from lineal.interfaces.web.rendering import STATIC, Renderer
-from lineal.interfaces.web.views import api, audit, comparison, data, deletion, deployments, files, graph, merging, models, run, runs
+from lineal.interfaces.web.views import api, audit, charts, comparison, data, deletion, deployments, files, graph, merging, models, run, runs
 from lineal.records.access import Role
 from lineal.records.documents import document
 from lineal.workspace.acting import acting_as
@@ -31,6 +31,7 @@ PAGES: tuple[tuple[str, View, Role], ...] = (
     ("/runs", runs.runs_page, Role.READER),
     ("/runs/{run}/files", files.files_page, Role.READER),
     ("/runs/{run}", run.run_page, Role.READER),
+    ("/charts", charts.charts_page, Role.READER),
     ("/compare", comparison.compare_page, Role.READER),
     ("/graph", graph.graph_page, Role.READER),
     ("/data", data.datasets_page, Role.READER),
@@ -53,6 +54,7 @@ PAGES: tuple[tuple[str, View, Role], ...] = (
 PARTS: tuple[tuple[str, View, Role], ...] = (
     ("/runs.csv", runs.runs_csv, Role.READER),
     ("/runs.parquet", runs.runs_parquet, Role.READER),
+    ("/charts/data", charts.charts_data, Role.READER),
     ("/compare/difference", comparison.difference_part, Role.READER),
     ("/runs/events", live.run_events, Role.READER),
     ("/runs/rows", runs.run_rows, Role.READER),
