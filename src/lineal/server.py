@@ -52,13 +52,15 @@ def application(
     """
     from starlette.applications import Starlette
 
+    from lineal.interfaces.exact import Exact
     from lineal.interfaces.http.entrance import Entrance
     from lineal.interfaces.http.guard import Guard
     from lineal.interfaces.http.operations import Requests, Watch
     from lineal.interfaces.mlflow.answers import error_body
 
     requests = requests or Requests()
-    inner, outer = Starlette(routes=project_routes()), Starlette(routes=server_routes(requests))
+    every = project_routes()
+    inner, outer = Starlette(routes=[Exact(every), *every]), Starlette(routes=server_routes(requests))
     bodies = dict.fromkeys(MLFLOW, error_body)
     entrance = Entrance(server=hosting, project_app=inner, server_app=outer, local=local, proxies=frozenset(proxies), bodies=bodies)
     return Watch(Guard(entrance, hosts=frozenset(name.lower() for name in hosts)), requests=requests)
