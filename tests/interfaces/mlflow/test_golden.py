@@ -25,10 +25,11 @@ def _table(heading: str) -> dict[str, tuple[str, str]]:
 REQUESTS, FIELDS = _table("Requests"), _table("Fields")
 
 
-@pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What ours says to every exchange."""
-    server = Server(tmp_path_factory.mktemp("golden") / "server")
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def ours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What ours says to every exchange, over either database."""
+    database = "" if request.param == "sqlite" else request.getfixturevalue("new_database")()
+    server = Server(tmp_path_factory.mktemp("golden") / "server", database=database)
     found = everything(server.ask)
     server.hosting.close()
     return found

@@ -24,8 +24,8 @@ API = "/api/2.0/mlflow"
 class Server:
     """A server in this process that asks nobody who they are."""
 
-    def __init__(self, folder: Path) -> None:
-        self.hosting = Hosting(folder=folder, settings={}, actor="ann")
+    def __init__(self, folder: Path, *, database: str = "") -> None:
+        self.hosting = Hosting(folder=folder, database=database, settings={}, actor="ann")
         self.app = application(self.hosting, local="ann")
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
