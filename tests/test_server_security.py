@@ -9,7 +9,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -369,13 +369,16 @@ def test_one_who_fails_shuts_nobody_out_who_shares_the_address(house: House) -> 
     assert house.ask("GET", f"{API}/runs", by="reader", client="10.7.1.1").status_code == 200
 
 
-def test_slow_clients_keep_nobody_waiting(open_server: RunningServer) -> None:
+HEADER = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+SLOW_BODY = b"POST /api/v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+
+
+def test_slow_clients_keep_nobody_waiting_and_are_not_waited_for(open_server: RunningServer) -> None:
     port = int(open_server.url.rpartition(":")[2])
     with ExitStack() as held:
-        for number in range(64):
-            slow = held.enter_context(socket.create_connection(("127.0.0.1", port)))
-            body = b"POST /api/v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
-            slow.sendall(b"GET /health HT" if number % 2 else body)
+        slow = [held.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(400)]
+        for number, each in enumerate(slow):
+            each.sendall(HEADER[: number % 40] if number % 2 else SLOW_BODY)
         answers: list[int] = []
         asking = [threading.Thread(target=lambda: answers.append(httpx.get(f"{open_server.url}/ready", timeout=20).status_code)) for _ in range(8)]
         for thread in asking:
@@ -383,6 +386,18 @@ def test_slow_clients_keep_nobody_waiting(open_server: RunningServer) -> None:
         for thread in asking:
             thread.join()
         assert answers == [200] * 8
+        slow[1].settimeout(60)
+        assert slow[1].recv(4096).partition(b" ")[2][:3] in {b"", b"408"}
+
+
+@pytest.mark.parametrize("header", [b"".join(b"X-%d: a\r\n" % number for number in range(5000)), b"X: " + b"a" * (1 << 20) + b"\r\n"])
+def test_a_header_is_bounded(header: bytes, open_server: RunningServer) -> None:
+    with socket.create_connection(("127.0.0.1", int(open_server.url.rpartition(":")[2])), timeout=20) as asked:
+        with suppress(OSError):  # it may be closed before all of it is there
+            asked.sendall(HEADER + header + b"\r\n")
+        with suppress(ConnectionResetError):
+            assert asked.recv(4096).partition(b" ")[2][:3] in {b"", b"400", b"431"}
+    assert httpx.get(f"{open_server.url}/health").status_code == 200
 
 
 def test_a_secret_is_in_no_answer_but_the_first_and_in_no_file(house: House) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -29,6 +30,10 @@ HOST, PORT = "127.0.0.1", 8500
 THREADS = 16
 """Requests that are worked on at once; the others wait. More would only wait for the ledger."""
 STOP_SECONDS = 10.0
+MOST_CONNECTIONS = 8192
+BACKLOG = 1024
+HEADER_MILLISECONDS = 15_000
+LONGEST_HEADER = 128 << 10
 MLFLOW = ("/api/2.0/", "/api/3.0/", "/ajax-api/")
 """How paths begin that MLflow's client asks for."""
 _log = logging.getLogger("lineal.server")
@@ -56,6 +61,7 @@ def application(
     from lineal.interfaces.http.entrance import Entrance
     from lineal.interfaces.http.guard import Guard
     from lineal.interfaces.http.operations import Requests, Watch
+    from lineal.interfaces.http.patience import Patience
     from lineal.interfaces.mlflow.answers import error_body
 
     requests = requests or Requests()
@@ -63,7 +69,7 @@ def application(
     inner, outer = Starlette(routes=[Exact(every), *every]), Starlette(routes=server_routes(requests))
     bodies = dict.fromkeys(MLFLOW, error_body)
     entrance = Entrance(server=hosting, project_app=inner, server_app=outer, local=local, proxies=frozenset(proxies), bodies=bodies)
-    return Watch(Guard(entrance, hosts=frozenset(name.lower() for name in hosts)), requests=requests)
+    return Watch(Guard(Patience(entrance), hosts=frozenset(name.lower() for name in hosts)), requests=requests)
 
 
 def project_routes() -> list[BaseRoute]:
@@ -137,13 +143,24 @@ def _run(hosting: Hosting, app: ASGIApp, address: str, port: int, *, requests: R
 async def _serve(app: ASGIApp, address: str, port: int, greet: Callable[[], None]) -> None:
     from anyio.to_thread import current_default_thread_limiter
     from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
     from granian.server.embed import Server
 
     from lineal.interfaces.web.live import end_streams
 
     current_default_thread_limiter().total_tokens = THREADS
     serving_app: Any = app
-    made = Server(serving_app, address=address, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
+    made = Server(
+        serving_app,
+        address=address,
+        port=port,
+        interface=Interfaces.ASGINL,
+        log_enabled=False,
+        websockets=False,
+        backlog=BACKLOG,
+        backpressure=_room(),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=LONGEST_HEADER),
+    )
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -163,6 +180,19 @@ async def _serve(app: ASGIApp, address: str, port: int, greet: Callable[[], None
             break
     greet()
     await serving
+
+
+def _room() -> int:
+    """How many connections may be open: each takes a file, and the ledger, stores and journals need some, too.
+
+    A client that is silent holds one of them until its header is due; where there are few, a few such clients keep everybody else out.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MOST_CONNECTIONS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(64, min(MOST_CONNECTIONS, soft // 2))
 
 
 def _greet(hosting: Hosting, address: str, port: int, *, no_auth: bool) -> None:
