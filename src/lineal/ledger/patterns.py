@@ -51,13 +51,13 @@ def _like_of_sqlite(element: _LikeCase, compiler: SQLCompiler, **words: Any) -> 
 @compiles(_JsonText)
 def _json_of_postgresql(element: _JsonText, compiler: SQLCompiler, **words: Any) -> str:
     column, key, _path = (compiler.process(clause, **words) for clause in element.clauses)
-    return f"(({column})::json ->> {key})"
+    return f"(CASE WHEN {column} LIKE '{{%%}}' THEN ({column})::json ->> {key} END)"
 
 
 @compiles(_JsonText, "sqlite")
 def _json_of_sqlite(element: _JsonText, compiler: SQLCompiler, **words: Any) -> str:
     column, _key, path = (compiler.process(clause, **words) for clause in element.clauses)
-    return f"json_extract({column}, {path})"
+    return f"CASE WHEN json_valid({column}) THEN json_extract({column}, {path}) END"
 
 
 def _as_glob(pattern: str) -> str:

@@ -253,3 +253,24 @@ def test_only_times_are_times_and_only_names_are_names() -> None:
 
 def test_python_writes_json_in_its_own_way() -> None:
     assert decode(json.dumps({"a": math.inf}).encode()) == {"a": math.inf}
+
+
+def test_a_client_does_not_write_into_lineals_own_tags(server: Server) -> None:
+    run = server.run()
+    tag = {"key": "lineal.input.train.d1", "value": "{"}
+    refused = [
+        server.post("/runs/set-tag", run_id=run, **tag),
+        server.post("/runs/log-batch", run_id=run, tags=[tag]),
+        server.post("/runs/create", experiment_id="0", tags=[tag]),
+    ]
+    assert [answer.status_code for answer in refused] == [400] * 3
+
+
+def test_what_somebody_wrote_there_by_another_door_does_no_harm(server: Server) -> None:
+    experiment = server.post("/experiments/create", name="harmed").json()["experiment_id"]
+    run = server.post("/runs/create", experiment_id=experiment, start_time=1).json()["run"]["info"]["run_id"]
+    server.post("/runs/log-inputs", run_id=run, datasets=[{"dataset": {"name": "train", "digest": "d1", "source_type": "local", "source": "{}"}}])
+    workspace: Any = server.hosting.workspace("default")
+    workspace.requested.log(run, tags={"lineal.input.x": "{", "lineal.input.y": "[]", "lineal.output.z": "x", "lineal.input.v": '{"tags": []}'})
+    found = server.post("/runs/search", experiment_ids=[experiment], filter="dataset.name = 'train'").json()["runs"]
+    assert [[one["dataset"]["name"] for one in run["inputs"]["dataset_inputs"]] for run in found] == [["train"]]

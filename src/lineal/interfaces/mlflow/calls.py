@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from lineal.workspace.interface import ServedWorkspace
 
 LONGEST_KEY, LONGEST_PARAM, LONGEST_TAG = 250, 6000, 8000
+INPUT, USED, OUTPUT = "lineal.input.", "lineal.used.", "lineal.output."
+"""Beginnings of the tags in which a run keeps what a client said of data and models."""
 _BOUND = 1 << 63
 
 
@@ -168,11 +170,22 @@ def cut_value_of(item: Mapping[str, Any], longest: int, what: str) -> str:
 
 def tags_of(items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Tags of a run in a request."""
-    return {key_of(item, "Tag name"): cut_value_of(item, LONGEST_TAG, "Tag value") for item in items}
+    return {tag_key(item): cut_value_of(item, LONGEST_TAG, "Tag value") for item in items}
+
+
+def tag_key(item: Mapping[str, Any]) -> str:
+    """The key of a run's tag, which is none of those that Lineal keeps its own things in. Raises `Refusal`."""
+    return _not_ours(key_of(item, "Tag name"))
+
+
+def _not_ours(key: str) -> str:
+    if key.startswith((INPUT, USED, OUTPUT)):
+        raise Refusal(f"Invalid tag name: {key!r:.120}. Lineal keeps its own things there.")
+    return key
 
 
 def unchecked_tags(items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Tags of a thing that is made: MLflow does not look at them."""
     if not all(isinstance(item.get("key"), str) for item in items):
         raise missing("key")
-    return {item["key"]: value_of(item, "Tag value") for item in items}
+    return {_not_ours(item["key"]): value_of(item, "Tag value") for item in items}

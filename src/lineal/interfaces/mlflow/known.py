@@ -8,14 +8,12 @@ from typing import Any
 
 from lineal.errors import NotFound
 from lineal.interfaces.mlflow.answers import MISSING, Refusal, number
-from lineal.interfaces.mlflow.calls import Call, no_run
+from lineal.interfaces.mlflow.calls import INPUT, OUTPUT, USED, Call, no_run
 from lineal.interfaces.mlflow.filters import STATUSES
 from lineal.records.experiment import Experiment
 from lineal.records.requested import RequestedRun
 from lineal.records.run import Run
 
-INPUT, USED, OUTPUT = "lineal.input.", "lineal.used.", "lineal.output."
-"""Beginnings of the tags in which a run keeps what a client said of data and models."""
 CONTEXT = "mlflow.data.context"
 NAME_TAG = "mlflow.runName"
 
@@ -94,9 +92,11 @@ def run_of(call: Call, run: Run) -> dict[str, Any]:
     tags.setdefault(NAME_TAG, run.name)
     params = [{"key": key, "value": str(param.value)} for key, param in sorted(run.params.items())]
     data = {name: items for name, items in (("metrics", metrics), ("params", params), ("tags", pairs(tags))) if items}
-    inputs = [_input(json.loads(value)) for key, value in run.tags.items() if key.startswith(INPUT) and value.startswith("{")]
+    inputs = [_input(told) for key, value in run.tags.items() if key.startswith(INPUT) and (told := _told(value))]
     used = [{"model_id": key.removeprefix(USED)} for key in run.tags if key.startswith(USED)]
-    models = [{"model_id": key.removeprefix(OUTPUT), "step": int(value)} for key, value in run.tags.items() if key.startswith(OUTPUT)]
+    models = [
+        {"model_id": key.removeprefix(OUTPUT), "step": int(value)} for key, value in run.tags.items() if key.startswith(OUTPUT) and value.isdecimal()
+    ]
     return {
         "info": info_of(run, experiment_number(call, run.experiment)),
         "data": data,
@@ -108,6 +108,15 @@ def run_of(call: Call, run: Run) -> dict[str, Any]:
 def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
     """Keys and values as MLflow lists them."""
     return [{"key": key, "value": value} for key, value in sorted(values.items())]
+
+
+def _told(value: str) -> dict[str, Any]:
+    """What a tag says of data; nothing where somebody else wrote it."""
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) and isinstance(found.get("tags", {}), dict) else {}
 
 
 def _input(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lineal.interfaces.mlflow.answers import MISSING, Refusal
-from lineal.interfaces.mlflow.calls import LONGEST_PARAM, LONGEST_TAG, Call, cut_value_of, key_of, missing, real, tags_of, whole
-from lineal.interfaces.mlflow.known import CONTEXT, INPUT, NAME_TAG, OUTPUT, USED, known, loaded, writable
+from lineal.interfaces.mlflow.calls import (
+    INPUT,
+    LONGEST_PARAM,
+    LONGEST_TAG,
+    OUTPUT,
+    USED,
+    Call,
+    cut_value_of,
+    key_of,
+    missing,
+    real,
+    tag_key,
+    tags_of,
+    whole,
+)
+from lineal.interfaces.mlflow.known import CONTEXT, NAME_TAG, known, loaded, writable
 from lineal.records.requested import Point
 
 MOST_METRICS, MOST_OTHERS, MOST_AT_ONCE = 1000, 100, 1000
@@ -35,7 +49,7 @@ def log_param(call: Call) -> Any:
 def set_tag(call: Call) -> Any:
     """Sets a tag."""
     identifier = _checked(call)
-    key, value = key_of(call.words, "Tag name"), cut_value_of(call.words, LONGEST_TAG, "Tag value")
+    key, value = tag_key(call.words), cut_value_of(call.words, LONGEST_TAG, "Tag value")
     call.workspace.requested.log(identifier, tags={key: value})
     if key == NAME_TAG:
         call.workspace.requested.rename(identifier, value)
