@@ -43,6 +43,7 @@ def test_a_run_offers_what_it_is_likely_to_be_compared_with(wide: Any, workspace
     monkeypatch.setitem(workspace.runs.all, run.id, replace(run, parent=parent.id, tags={"reproduces": parent.id}))
     page = wide.open(f"/runs/{run.id}")
     page.click("summary:has-text('Compare with')")
+    page.wait_for_selector(".others a")
     links = page.locator(".others a").all_inner_texts()
     assert links[0].endswith("the run it reproduces")
     assert not [text for text in links if text.endswith("its parent")]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
 from tests.workspace.contract.loop import FEATURES, Loop
 
 from lineal.errors import Conflict, InvalidInput, InvalidState, NotFound, PermissionDenied
+from lineal.interfaces.exports import as_csv, runs_table, series_table
 from lineal.records.run import Run, RunStatus
 from lineal.records.verdict import Verdict
 
@@ -76,6 +79,14 @@ class TestRuns:
         with pytest.raises(NotFound) as caught:
             loop.workspace.runs.series(loop.trained[0].id, "loss?")
         assert caught.value.kind == "unknown-metric"
+
+    def test_runs_and_points_leave_as_tables(self, loop: Loop) -> None:
+        runs = list(csv.DictReader(io.StringIO(b"".join(as_csv(runs_table(loop.workspace, where="params.strength = 0.5"))).decode())))
+        assert [row["id"] for row in runs] == [loop.trained[1].id]
+        points = b"".join(as_csv(series_table(loop.workspace, loop.trained[0].id, ["loss"]))).decode().splitlines()
+        assert points[0] == "key,rank,step,value,time"
+        assert [line.split(",")[:4] for line in points[1:3]] == [["loss", "0", "0", "1.0"], ["loss", "0", "1", "0.5"]]
+        assert len(points) == 21
 
     def test_all_that_differs_between_two_runs_is_found(self, loop: Loop) -> None:
         found = loop.workspace.runs.difference(f"run:{loop.trained[0].id}", f"run:{loop.trained[1].id}")

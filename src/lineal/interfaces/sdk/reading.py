@@ -73,9 +73,9 @@ class FoundRun(Found[Run]):
         import pandas as pd
 
         rows = [
-            pd.DataFrame({"key": series.key, "rank": rank, "step": series.steps, "value": list(series.values), "time": series.times})
+            pd.DataFrame({"key": series.key, "rank": series.rank, "step": series.steps, "value": list(series.values), "time": series.times})
             for key in (keys or self.record.metrics)
-            for rank, series in enumerate(self._workspace.runs.series(self.record.id, key))
+            for series in self._workspace.runs.series(self.record.id, key)
         ]
         columns = ["key", "rank", "step", "value", "time"]
         table = pd.concat([row for row in rows if len(row)], ignore_index=True) if any(len(row) for row in rows) else pd.DataFrame(columns=columns)

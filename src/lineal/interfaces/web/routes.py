@@ -59,6 +59,7 @@ PARTS: tuple[tuple[str, View, Role], ...] = (
     ("/runs/events", live.run_events, Role.READER),
     ("/runs/rows", runs.run_rows, Role.READER),
     ("/runs/{run}/live", run.run_live, Role.READER),
+    ("/runs/{run}/others", run.run_others, Role.READER),
     ("/runs/{run}/log", run.run_log, Role.READER),
 )
 """What pages fetch while they are open, and downloads."""

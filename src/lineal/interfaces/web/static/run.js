@@ -136,3 +136,10 @@ note.addEventListener("lineal:saved", async () => {
   await render(shown);
   editing(false);
 });
+
+// What it is likely to be compared with is looked for when the menu is opened.
+const others = document.querySelector("[data-others]");
+others.closest("details").addEventListener("toggle", async () => {
+  const answer = await fetch(others.dataset.others).catch(() => null);
+  if (answer?.ok) others.innerHTML = await answer.text();
+}, { once: true });

@@ -19,6 +19,7 @@ from lineal.interfaces.web.searching import quoted
 from lineal.records.documents import document
 from lineal.records.resources import is_resource
 from lineal.records.run import FileUse, Run, RunStatus
+from lineal.records.run_table import RunRow
 
 LOG_TAIL = 200_000
 FILES_SHOWN = 200
@@ -54,7 +55,6 @@ def run_page(visit: Visit) -> Page:
         "registrable": [use for use in run.outputs if _is_model(use)],
         "seen": fingerprint(run),
         "rerun_of": _named(visit, run.tags.get("reproduces", "")),
-        "others": _others(visit, run),
         "events": visit.workspace.audit.events(subject=f"run:{run.id}", limit=20),
     }
     return Page(template="run.html", title=f"{run.name or 'run'} #{run.number}", rail="runs", value=run, context=context)
@@ -76,6 +76,13 @@ def run_live(visit: Visit) -> Page | Response:
             "summaries": {key: metric for key, metric in run.metrics.items() if metric.points == 1 and not is_resource(key)},
         },
     )
+
+
+def run_others(visit: Visit) -> Page:
+    """Runs that this one is likely to be compared with, for the menu that offers them."""
+    run = visit.workspace.runs.get(visit.path["run"])
+    others = _others(visit, run)
+    return Page(template="parts/others.html", title="", value=[other.id for _why, other in others], context={"run": run, "others": others})
 
 
 def run_log(visit: Visit) -> Response:
@@ -132,12 +139,15 @@ def _named(visit: Visit, identifier: str) -> Run | None:
         return None
 
 
-def _others(visit: Visit, run: Run) -> list[tuple[str, Run]]:
+def _others(visit: Visit, run: Run) -> list[tuple[str, Run | RunRow]]:
     """Runs that this one is likely to be compared with, each once, and why."""
-    found = [("the run it reproduces", _named(visit, run.tags.get("reproduces", ""))), ("its parent", _named(visit, run.parent))]
+    found: list[tuple[str, Run | RunRow | None]] = [
+        ("the run it reproduces", _named(visit, run.tags.get("reproduces", ""))),
+        ("its parent", _named(visit, run.parent)),
+    ]
     if run.name:
         where = f"name = {quoted(run.name)} and number < {run.number}"
-        before = visit.workspace.runs.search(where=where, order="-number", limit=1).runs
+        before = visit.workspace.table.rows(where=where, limit=1, columns=()).rows
         found.append((f"the {run.name} before", before[0] if before else None))
     return list({other.id: (why, other) for why, other in reversed(found) if other is not None and other.id != run.id}.values())[::-1]
 
