@@ -36,8 +36,9 @@ def fill(ledger: Ledger, project: str, *, count: int = RUNS) -> None:
         with ledger.write() as connection:
             for table in (runs, activities, params, metrics, tags, edges):
                 connection.execute(insert(table), rows[table.name])
-    with ledger.write() as connection:
-        connection.exec_driver_sql("ANALYZE")
+    if ledger.engine.dialect.name == "postgresql":  # which does so by itself, only a little later
+        with ledger.write() as connection:
+            connection.exec_driver_sql("ANALYZE")
 
 
 def _surroundings(connection: Connection, project: str) -> None:
