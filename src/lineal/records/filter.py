@@ -214,6 +214,21 @@ def date_us(text: str) -> int | None:
     return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
+def written(section: str, key: str) -> str:
+    """A name as the grammar writes it; in back quotes where it is no plain word."""
+    return f"{section}.{key}" if re.fullmatch(r"[\w./-]+", key) else f"{section}.`{key}`"
+
+
+def quoted(text: str) -> str:
+    r"""A text as the filter grammar writes it.
+
+    >>> print(quoted("it's"))
+    'it\'s'
+    """
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
 def filter_error(text: str, column: int, problem: str) -> InvalidInput:
     """An error that points at a column (from 1) of a filter."""
     return InvalidInput(

@@ -80,3 +80,30 @@ def news_between(before: Pulse, now: Pulse) -> News:
     """
     moved = {run for run in {*before.running, *now.running} if before.running.get(run) != now.running.get(run)}
     return News(new=max(0, now.number - before.number), changed=tuple(sorted(moved | set(now.touched))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """A metric's last values over many runs; ``runs`` have it."""
+
+    runs: int
+    minimum: float
+    mean: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunGroup:
+    """Runs that have something in common.
+
+    Attributes:
+        value: what they share; None of those that have nothing there.
+        count: how many they are.
+        where: the filter that finds them among those that were grouped.
+        metrics: by name; those that no run of the group has are left out.
+    """
+
+    value: Any
+    count: int
+    where: str
+    metrics: Mapping[str, Spread] = field(default_factory=dict)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lineal.records.remote import Remote, Transfer
     from lineal.records.requested import KeptFile, Point, RequestedRun
     from lineal.records.run import Run, RunPage, RunStatus, Series
-    from lineal.records.run_table import Pulse, RowPage
+    from lineal.records.run_table import Pulse, RowPage, RunGroup
     from lineal.records.sending import Sent, Unsent
     from lineal.records.verdict import Reproduction
     from lineal.workspace.health import Finding
@@ -141,6 +141,12 @@ class RunTable(Protocol):
         """
 
     def count(self, *, where: str = "") -> int: ...
+    def groups(self, by: str, *, where: str = "", metrics: Sequence[str] = ()) -> Sequence[RunGroup]:
+        """The runs that match by a parameter, tag, attribute or ``dataset``, the largest group first, with the spread of metrics in each."""
+
+    def keys(self) -> Mapping[str, Sequence[str]]:
+        """Names of all metrics, parameters and tags of the project, by section."""
+
     def pulse(self, after: int | None = None) -> Pulse:
         """How far the runs are, and which of them people changed behind the event ``after``. Cheap."""
 

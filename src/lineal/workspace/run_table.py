@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lineal.records.run_table import Pulse, RowPage
+    from lineal.records.run_table import Pulse, RowPage, RunGroup
     from lineal.workspace.site import Site
 
 
@@ -31,6 +31,20 @@ class LocalTable:
 
         with self._site.ledger.read() as connection:
             return count_runs(connection, self._site.project_id, where)
+
+    def groups(self, by: str, *, where: str = "", metrics: Sequence[str] = ()) -> Sequence[RunGroup]:
+        """The runs that match in groups. Raises InvalidInput kinds ``bad-filter`` and ``bad-group``."""
+        from lineal.ledger.groups import group_runs
+
+        with self._site.ledger.read() as connection:
+            return group_runs(connection, self._site.project_id, by, where=where, measures=metrics)
+
+    def keys(self) -> Mapping[str, Sequence[str]]:
+        """Names of all metrics, parameters and tags of the project, by section."""
+        from lineal.ledger.keys import known_keys
+
+        with self._site.ledger.read() as connection:
+            return known_keys(connection, self._site.project_id)
 
     def pulse(self, after: int | None = None) -> Pulse:
         """How far the runs are, and which of them people changed behind the event ``after``."""

@@ -23,7 +23,21 @@ from lineal.records.deletion import DeletionPlan, plan_deletion
 from lineal.records.deployment import Deployment, DeploymentStatus, Prediction, TruthReceipt
 from lineal.records.difference import RunDifference, differ
 from lineal.records.digest import Digest
-from lineal.records.filter import METRICS, PARAMS, TAGS, Every, Field, Filter, Not, Some, names_attribute, parse_filter, parse_order
+from lineal.records.filter import (
+    METRICS,
+    PARAMS,
+    TAGS,
+    Every,
+    Field,
+    Filter,
+    Not,
+    Some,
+    names_attribute,
+    parse_field,
+    parse_filter,
+    parse_order,
+    quoted,
+)
 from lineal.records.filter import Comparison as Condition
 from lineal.records.garbage import Collection
 from lineal.records.graph import GENERATED, USED, Edge, Graph, Node, closure
@@ -31,7 +45,7 @@ from lineal.records.ids import uuid7
 from lineal.records.model import Column, Model, ModelVersion, Signature
 from lineal.records.monitor import Distribution, Drift, MonitorReport, Quality, Window
 from lineal.records.run import Capture, Code, Environment, FileUse, Metric, Param, Run, RunPage, RunStatus, Series
-from lineal.records.run_table import Pulse, RowPage, RunRow
+from lineal.records.run_table import Pulse, RowPage, RunGroup, RunRow, Spread
 from lineal.records.text_diff import text_diff
 from lineal.workspace.interface import Progress, silent
 
@@ -104,10 +118,34 @@ class SampleTable:
     def count(self, *, where: str = "") -> int:
         return self._runs.search(where=where, limit=0).total
 
+    def groups(self, by: str, *, where: str = "", metrics: Sequence[str] = ()) -> list[RunGroup]:
+        field = parse_field(by)
+        if field.section not in {PARAMS, TAGS} and by not in {"status", "author"}:
+            raise InvalidInput(f"runs cannot be grouped by {by!r}", kind="bad-group")
+        groups: dict[Any, list[Run]] = {}
+        for run in self._runs.search(where=where, limit=10_000).runs:
+            groups.setdefault(_value(run, field), []).append(run)
+        found = [_grouped(by, value, runs, metrics) for value, runs in groups.items()]
+        return sorted(found, key=lambda group: -group.count)
+
+    def keys(self) -> dict[str, list[str]]:
+        runs = self._runs.all.values()
+        return {section: sorted({key for run in runs for key in getattr(run, section)}) for section in ("metrics", "params", "tags")}
+
     def pulse(self, after: int | None = None) -> Pulse:
         del after
         running = {run.id: repr(run.metrics) for run in self._runs.all.values() if not run.status.ended}
         return Pulse(number=max((run.number for run in self._runs.all.values()), default=0), running=running)
+
+
+def _grouped(by: str, value: Any, runs: list[Run], metrics: Sequence[str]) -> RunGroup:
+    spreads = {}
+    for key in metrics:
+        values = [run.metrics[key].last for run in runs if key in run.metrics]
+        if values:
+            spreads[key] = Spread(runs=len(values), minimum=min(values), mean=sum(values) / len(values), maximum=max(values))
+    shown = quoted(value) if isinstance(value, str) else value
+    return RunGroup(value=value, count=len(runs), where=f"not {by}" if value is None else f"{by} = {shown}", metrics=spreads)
 
 
 _ROW = ("id", "name", "status", "number", "experiment", "author", "started_at", "ended_at", "exit_code", "mistake", "note", "tags")

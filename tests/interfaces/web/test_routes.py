@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 from typing import Any
@@ -5,6 +6,7 @@ from typing import Any
 import pytest
 
 from lineal.interfaces.web.routes import PAGES, PARTS
+from lineal.records.run import Param
 
 HOSTILE = "<script>alert"
 
@@ -45,6 +47,8 @@ def more_addresses(sample: Any) -> list[str]:
         "/runs?status=failed",
         "/runs?offset=100",
         "/runs?where=params.max_depth = 99",
+        "/runs?group=params.max_depth&columns=metrics.rmse&open=params.max_depth = 8",
+        "/runs?group=nothing",
         f"/runs/{runs[-1]}",
         f"/runs/{runs[4]}",
         "/compare",
@@ -199,6 +203,25 @@ def test_further_rows_go_on_where_the_page_ends(visitor: Any) -> None:
     assert further[0] == further[1]
     assert (len(first), len(further[0])) == (100, 100)
     assert not set(first) & set(further[0])
+
+
+def test_groups_are_opened_by_their_address(visitor: Any, sample: Any) -> None:
+    closed = visitor.get("/runs?group=params.max_depth&where=metrics.rmse > 0&columns=metrics.rmse").text
+    count = sample.table.count(where="params.max_depth = 8 and metrics.rmse > 0")
+    assert f">{count}</a>" in closed
+    assert "data-row" not in closed
+    link = re.search(r'href="(/runs\?[^"]*open=params.max_depth%20%3D%208)"', closed)
+    assert link
+    opened = visitor.get(link[1].replace("&amp;", "&")).text
+    assert 0 < len(re.findall("data-row", opened)) <= 20
+    assert 'aria-expanded="true"' in opened
+    assert "runs cannot be grouped" in visitor.get("/runs?group=nothing").text
+
+
+def test_columns_can_be_any_name_of_the_project(visitor: Any, sample: Any) -> None:
+    run = next(iter(sample.runs.all.values()))
+    sample.runs.all[run.id] = dataclasses.replace(run, params={**run.params, "long_ago": Param(value=1)})
+    assert 'value="params.long_ago"' in visitor.get("/runs").text
 
 
 def test_without_the_script_pages_are_linked(visitor: Any) -> None:

@@ -3,8 +3,8 @@ from starlette.datastructures import QueryParams
 
 from lineal.errors import InvalidInput
 from lineal.interfaces.web.pages import Visit
-from lineal.interfaces.web.searching import equals, quoted, typed, where_of
-from lineal.records.filter import parse_filter
+from lineal.interfaces.web.searching import equals, typed, where_of
+from lineal.records.filter import parse_filter, quoted
 
 
 def visit(**words: str) -> Visit:

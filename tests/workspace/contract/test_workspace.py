@@ -71,6 +71,21 @@ class TestRuns:
                 table.rows(where=where, order=order, after=after)
             assert caught.value.kind == kind
 
+    def test_runs_are_grouped_and_their_names_known(self, loop: Loop) -> None:
+        table = loop.workspace.table
+        groups = {group.value: group for group in table.groups("params.strength", metrics=["accuracy", "nothing"])}
+        assert groups[0.5].count == 1
+        assert groups[0.5].metrics["accuracy"].mean == loop.workspace.runs.get(loop.trained[1].id).metrics["accuracy"].last
+        assert set(groups[0.5].metrics) == {"accuracy"}
+        for by in ("params.strength", "status", "dataset", "commit", "experiment", "tags.reproduces"):
+            found = table.groups(by)
+            assert [table.count(where=group.where) for group in found] == [group.count for group in found]
+        assert {"strength"} <= set(table.keys()["params"])
+        assert {"accuracy", "loss"} <= set(table.keys()["metrics"])
+        with pytest.raises(InvalidInput) as caught:
+            table.groups("sprocket")
+        assert caught.value.kind == "bad-group"
+
     def test_every_point_of_a_metric_is_there(self, loop: Loop) -> None:
         (series,) = loop.workspace.runs.series(loop.trained[0].id, "loss")
         assert (series.steps, series.values) == (tuple(range(20)), tuple(1 / (step + 1) for step in range(20)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from lineal.interfaces.http.calls import Call
-from lineal.interfaces.http.table import NUMBER, Endpoint, parameter
+from lineal.interfaces.http.table import NUMBER, Endpoint, parameter, required
 from lineal.records.access import Role
 
 MOST_ROWS = 1000
+MOST_METRICS = 8
 
 
 def search_rows(call: Call) -> Any:
@@ -31,6 +32,17 @@ def columns_of(text: str) -> list[str] | None:
 def count_runs(call: Call) -> Any:
     """How many runs match."""
     return {"count": call.workspace.table.count(where=call.query.get("where", ""))}
+
+
+def group_runs(call: Call) -> Any:
+    """The runs that match in groups."""
+    metrics = [name for name in call.query.get("metrics", "").split(",") if name]
+    return {"groups": call.workspace.table.groups(call.need("by"), where=call.query.get("where", ""), metrics=metrics[:MOST_METRICS])}
+
+
+def list_keys(call: Call) -> Any:
+    """Names of metrics, parameters and tags."""
+    return call.workspace.table.keys()
 
 
 def read_pulse(call: Call) -> Any:
@@ -58,6 +70,20 @@ ENDPOINTS = (
         ),
     ),
     Endpoint(method="GET", path="/count", summary="Count runs", handler=count_runs, group="runs", role=Role.READER, query=(_WHERE,)),
+    Endpoint(
+        method="GET",
+        path="/groups",
+        summary="Group runs",
+        handler=group_runs,
+        group="runs",
+        role=Role.READER,
+        query=(
+            required("by", "params.NAME, tags.NAME, dataset, commit, status, experiment, author, name or host"),
+            _WHERE,
+            parameter("metrics", "at most eight names, whose last values are taken together"),
+        ),
+    ),
+    Endpoint(method="GET", path="/keys", summary="List names of metrics, parameters and tags", handler=list_keys, group="runs", role=Role.READER),
     Endpoint(
         method="GET",
         path="/pulse",

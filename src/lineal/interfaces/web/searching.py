@@ -6,7 +6,7 @@ import re
 
 from lineal.errors import InvalidInput
 from lineal.interfaces.web.pages import Visit
-from lineal.records.filter import Comparison, Every, Filter, Not, Some, names_attribute, parse_filter
+from lineal.records.filter import Comparison, Every, Filter, Not, Some, names_attribute, parse_filter, quoted, written
 
 _GRAMMAR = re.compile(r"[=<>()]|\b(?:like|in|is)\b", re.IGNORECASE)
 ANY_MISTAKE = "(mistake = '' or mistake != '')"
@@ -71,19 +71,4 @@ def equals(section: str, key: str, value: object) -> str:
     ('params.`max depth` = 4', "params.loss = 'huber'")
     """
     shown = value if isinstance(value, bool | int | float) else quoted(str(value))
-    return f"{field(section, key)} = {str(shown).lower() if isinstance(value, bool) else shown}"
-
-
-def field(section: str, key: str) -> str:
-    """A name as the grammar writes it; in back quotes where it is no plain word."""
-    return f"{section}.{key}" if re.fullmatch(r"[\w./-]+", key) else f"{section}.`{key}`"
-
-
-def quoted(text: str) -> str:
-    r"""A text as the filter grammar writes it.
-
-    >>> print(quoted("it's"))
-    'it\'s'
-    """
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    return f"{written(section, key)} = {str(shown).lower() if isinstance(value, bool) else shown}"

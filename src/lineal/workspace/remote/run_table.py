@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from lineal.records.run_table import Pulse, RowPage, RunRow
+from lineal.records.run_table import Pulse, RowPage, RunGroup, RunRow
 
 if TYPE_CHECKING:
     from lineal.workspace.interface import RunTable
@@ -42,6 +42,14 @@ class RemoteTable:
         """How many runs match."""
         return int(self._client.get("/count", where=where)["count"])
 
+    def groups(self, by: str, *, where: str = "", metrics: Sequence[str] = ()) -> Sequence[RunGroup]:
+        """The runs that match in groups."""
+        return self._client.records(RunGroup, "/groups", "groups", by=by, where=where, metrics=",".join(metrics))
+
+    def keys(self) -> Mapping[str, Sequence[str]]:
+        """Names of all metrics, parameters and tags of the project, by section."""
+        return {str(section): tuple(names) for section, names in self._client.get("/keys").items()}
+
     def pulse(self, after: int | None = None) -> Pulse:
         """How far the runs are."""
         return self._client.record(Pulse, "/pulse", after=after)
@@ -68,6 +76,14 @@ class TeamTable:
     def count(self, *, where: str = "") -> int:
         """How many runs match."""
         return self._either(lambda table: table.count(where=where))
+
+    def groups(self, by: str, *, where: str = "", metrics: Sequence[str] = ()) -> Sequence[RunGroup]:
+        """The runs that match in groups."""
+        return self._either(lambda table: table.groups(by, where=where, metrics=metrics))
+
+    def keys(self) -> Mapping[str, Sequence[str]]:
+        """Names of all metrics, parameters and tags of the project, by section."""
+        return self._either(lambda table: table.keys())
 
     def pulse(self, after: int | None = None) -> Pulse:
         """How far the runs are."""

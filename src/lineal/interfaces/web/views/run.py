@@ -15,8 +15,8 @@ from lineal.interfaces.markdown import rendered
 from lineal.interfaces.web.drawing import strip
 from lineal.interfaces.web.gallery import images
 from lineal.interfaces.web.pages import Page, Visit
-from lineal.interfaces.web.searching import quoted
 from lineal.records.documents import document
+from lineal.records.filter import quoted
 from lineal.records.resources import is_resource
 from lineal.records.run import FileUse, Run, RunStatus
 from lineal.records.run_table import RunRow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -16,7 +16,9 @@ from lineal.interfaces.exports import CSV, PARQUET, as_csv, as_parquet, runs_tab
 from lineal.interfaces.web.formats import best, direction
 from lineal.interfaces.web.links import place, with_query
 from lineal.interfaces.web.pages import Page, Visit
-from lineal.interfaces.web.searching import ANY_MISTAKE, field, quoted, where_of
+from lineal.interfaces.web.searching import ANY_MISTAKE, where_of
+from lineal.interfaces.web.views.groups import choices, grouped
+from lineal.records.filter import quoted, written
 from lineal.records.resources import is_resource
 from lineal.records.run import Metric, Param, Run, RunStatus
 from lineal.records.run_table import RowPage, RunRow
@@ -46,7 +48,7 @@ class Column:
     @property
     def order(self) -> str:
         """The column as a key to order by."""
-        return field(self.section, self.name)
+        return written(self.section, self.name)
 
 
 def runs_page(visit: Visit) -> Page:
@@ -55,19 +57,29 @@ def runs_page(visit: Visit) -> Page:
         limit = min(visit.number("limit", PAGE), MOST) or PAGE
         whole = visit.workspace.runs.search(where=where_of(visit), order=visit.word("order"), limit=limit, offset=visit.number("offset", 0))
         return Page(template="runs.html", title="Runs", rail="runs", value=whole)
-    offset = visit.number("offset", 0)
-    trouble: InvalidInput | None = None
+    offset, by = visit.number("offset", 0), visit.word("group")
+    keys = visit.workspace.table.keys()
+    groups: Mapping[str, Any] = {}
+    where, found, trouble = "", RowPage(rows=()), None
     try:
         where = where_of(visit)
-        found = visit.workspace.table.rows(where=where, order=visit.word("order"), limit=PAGE, offset=offset, columns=_asked_for(visit))
-    except InvalidInput as error:
-        where, found, trouble = "", RowPage(rows=()), error  # what was typed stays in its box, with what is wrong below it
+        if by:
+            groups = grouped(visit, by, where, keys)
+        else:
+            found = visit.workspace.table.rows(where=where, order=visit.word("order"), limit=PAGE, offset=offset, columns=_asked_for(visit))
+    except InvalidInput as error:  # what was typed stays in its box, with what is wrong below it
+        trouble = error
     columns = _columns(found.rows, visit.words("columns"))
     context = {
         **_table(visit, found, columns),
-        "total": offset + len(found.rows) if not found.after and (found.rows or not offset) else None,
-        "known": _known(found.rows, columns),
-        "chosen": {column.key for column in columns},
+        "groups": [],
+        "measures": [],
+        "by": by,
+        **groups,
+        "choices": choices(keys),
+        "total": None if by or found.after or (offset and not found.rows) else offset + len(found.rows),
+        "known": _known(keys, columns),
+        "chosen": set(visit.words("columns")) or {column.key for column in columns},
         "statuses": [str(status) for status in RunStatus],
         "order": visit.word("order"),
         "where": where,
@@ -173,16 +185,13 @@ def cell(run: Run | RunRow, section: str, name: str) -> Any:
     return found.last if isinstance(found, Metric) else found.value if isinstance(found, Param) else found
 
 
-def _known(runs: Sequence[RunRow], columns: Sequence[Column]) -> dict[str, list[str]]:
-    keys = {
-        "metrics": sorted({key for run in runs for key in run.metrics}),
-        "params": sorted({key for run in runs for key in run.params}),
-        "tags": sorted({key for run in runs for key in run.tags}),
-    }
+def _known(keys: Mapping[str, Sequence[str]], columns: Sequence[Column]) -> dict[str, list[str]]:
+    """What can be a column: the names of the whole project, what machines measure of themselves behind the others, and what is chosen already."""
+    known = {section: sorted(keys[section], key=lambda key: (is_resource(key), key)) for section in ("metrics", "params", "tags")}
     for column in columns:
-        if column.name not in keys[column.section]:
-            keys[column.section].append(column.name)
-    return keys
+        if column.name not in known[column.section]:
+            known[column.section].append(column.name)
+    return known
 
 
 def next_order(order: str, key: str) -> str:
