@@ -10,6 +10,8 @@ from lineal.interfaces.shown import shown_as
 from lineal.records.run import FileUse
 
 _STEP = re.compile(r"(?:step|epoch|iter(?:ation)?)[%_=\- ]*(\d{1,12})", re.IGNORECASE)
+_STAMP = re.compile(r"%timestamp%\d+(?:%[0-9a-fA-F-]{32,36})?")
+"""What MLflow's `log_image` puts behind the step."""
 _NUMBER = re.compile(r"(\d{1,12})(?=\D*$)")
 
 
@@ -69,7 +71,10 @@ def _stepped(path: str) -> tuple[str, int | None]:
 
     >>> _stepped("plots/roc_step_012.png"), _stepped("a/epoch=3/x.png"), _stepped("cat.png")
     (('plots/roc_step_#.png', 12), ('a/epoch=#/x.png', 3), ('cat.png', None))
+    >>> _stepped("images/dog%step%2%timestamp%1732550400000%0b8d9bb8-2ad9-4bb3-a6f4-d3c3d5d2a6f1.png")
+    ('images/dog%step%#.png', 2)
     """
+    path = _STAMP.sub("", path)
     folder, slash, name = path.rpartition("/")
     stem, dot, ending = name.rpartition(".")
     for pattern, text in ((_STEP, path), (_NUMBER, stem)):
