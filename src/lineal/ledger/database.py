@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -18,6 +18,8 @@ from lineal.ledger import schema
 
 BUSY_SECONDS = 30.0
 CONNECT_SECONDS = 5
+_TABLES = 0x11EA1
+"""The number of PostgreSQL's advisory lock for whoever makes or changes tables."""
 _LOG_SECONDS = 10.0
 _logged: dict[str, float] = {}
 _log = logging.getLogger("lineal.ledger")
@@ -113,9 +115,16 @@ class Ledger:
 
     def _create(self) -> None:
         with self.write() as connection:
+            alone(connection)
             schema.metadata.create_all(connection)
             if _stored_version(connection) is None:
                 connection.execute(insert(schema.meta).values(key="format", value=str(schema.FORMAT_VERSION)))
+
+
+def alone(connection: Connection) -> None:
+    """Waits until no other process makes or changes tables, and keeps others from it until the transaction ends. SQLite's write lock does that by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_TABLES)))
 
 
 def _far_engine(url: str) -> Engine:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, inspect, select, update
 
 from lineal.errors import Unavailable
 from lineal.ledger import schema
+from lineal.ledger.database import alone
 
 FOLDER = Path(__file__).parent
 
@@ -26,6 +27,7 @@ def upgrade(engine: Engine) -> Path | None:
     """
     backup = back_up(engine)
     with engine.connect().execution_options(lineal_write=True) as connection, connection.begin():
+        alone(connection)
         migrate(connection)
     return backup
 
