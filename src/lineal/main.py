@@ -20,6 +20,9 @@ COMMANDS: dict[str, Entry] = {
     "init": Entry(section=DAILY, source=f"{_CLI}.project:init", help="Make a folder a Lineal project."),
     "run": Entry(section=DAILY, source=f"{_CLI}.execution:run", help="Run a command and record everything about it."),
     "runs": Entry(section=DAILY, source=f"{_CLI}.runs:runs", help="List runs, newest first."),
+    "views": Entry(
+        section=DAILY, source=f"{_CLI}.saved_views:views", help="Keep what the page of runs shows under names: list, save, rename, delete."
+    ),
     "show": Entry(section=DAILY, source=f"{_CLI}.show:show_reference", help="Show a run, dataset version, model, deployment, prediction or file."),
     "logs": Entry(section=DAILY, source=f"{_CLI}.runs:logs", help="Print a run's output."),
     "stop": Entry(section=DAILY, source=f"{_CLI}.runs:stop", help="Stop a running run."),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lineal.records.requested import KeptFile, Point, RequestedRun
     from lineal.records.run import Run, RunPage, RunStatus, Series
     from lineal.records.run_table import Pulse, RowPage, RunGroup
+    from lineal.records.saved_view import SavedView
     from lineal.records.sending import Sent, Unsent
     from lineal.records.verdict import Reproduction
     from lineal.workspace.health import Finding
@@ -149,6 +150,16 @@ class RunTable(Protocol):
 
     def pulse(self, after: int | None = None) -> Pulse:
         """How far the runs are, and which of them people changed behind the event ``after``. Cheap."""
+
+
+class Views(Protocol):
+    """What the page of runs shows, kept under names. ``others`` lets somebody change what another saved."""
+
+    def list(self) -> Sequence[SavedView]: ...
+    def get(self, name: str) -> SavedView: ...
+    def save(self, name: str, query: str, *, others: bool = False) -> SavedView: ...
+    def rename(self, name: str, new: str, *, others: bool = False) -> SavedView: ...
+    def delete(self, name: str, *, others: bool = False) -> SavedView: ...
 
 
 class RangeReader(Protocol):
@@ -406,6 +417,8 @@ class Workspace(Protocol):
     def runs(self) -> Runs: ...
     @property
     def table(self) -> RunTable: ...
+    @property
+    def views(self) -> Views: ...
     @property
     def datasets(self) -> Datasets: ...
     @property

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         RunTable,
         Shelf,
         Uploads,
+        Views,
     )
     from lineal.workspace.registry import LocalModels
     from lineal.workspace.shipping import LocalDeployments
@@ -111,6 +112,13 @@ class LocalWorkspace:
         from lineal.workspace.run_table import LocalTable
 
         return LocalTable(self._site)
+
+    @cached_property
+    def views(self) -> Views:
+        """What the page of runs shows, under names."""
+        from lineal.workspace.saved_views import LocalViews
+
+        return LocalViews(self._site)
 
     @cached_property
     def branches(self) -> Branches:

@@ -46,6 +46,7 @@ from lineal.records.model import Column, Model, ModelVersion, Signature
 from lineal.records.monitor import Distribution, Drift, MonitorReport, Quality, Window
 from lineal.records.run import Capture, Code, Environment, FileUse, Metric, Param, Run, RunPage, RunStatus, Series
 from lineal.records.run_table import Pulse, RowPage, RunGroup, RunRow, Spread
+from lineal.records.saved_view import SavedView, view_query
 from lineal.records.text_diff import text_diff
 from lineal.workspace.interface import Progress, silent
 
@@ -74,6 +75,7 @@ class SampleWorkspace:
         self.now = NOW
         self.runs = SampleRuns(self, runs)
         self.table = SampleTable(self.runs)
+        self.views = SampleViews()
         self.datasets = SampleDatasets()
         self.branches = SampleBranches(self.datasets)
         self.models = SampleModels(self)
@@ -99,6 +101,35 @@ class SampleWorkspace:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class SampleViews:
+    """Views in a dictionary; everybody may do everything."""
+
+    def __init__(self) -> None:
+        self.all = {"best": SavedView(name="best", query="order=metrics.rmse", author=NASTY, created_at=NOW, updated_at=NOW)}
+
+    def list(self) -> list[SavedView]:
+        return list(self.all.values())
+
+    def get(self, name: str) -> SavedView:
+        if name not in self.all:
+            raise NotFound(f"there is no view {name!r}", kind="unknown-view")
+        return self.all[name]
+
+    def save(self, name: str, query: str, *, others: bool = False) -> SavedView:
+        del others
+        self.all[name] = SavedView(name=name, query=view_query(query), author="ada", created_at=NOW, updated_at=NOW)
+        return self.all[name]
+
+    def rename(self, name: str, new: str, *, others: bool = False) -> SavedView:
+        del others
+        self.all[new] = replace(self.all.pop(name), name=new)
+        return self.all[new]
+
+    def delete(self, name: str, *, others: bool = False) -> SavedView:
+        del others
+        return self.all.pop(name)
 
 
 class SampleTable:

@@ -205,6 +205,22 @@ def test_further_rows_go_on_where_the_page_ends(visitor: Any) -> None:
     assert not set(first) & set(further[0])
 
 
+def test_a_saved_view_leads_to_what_it_keeps(visitor: Any) -> None:
+    query = "where=metrics.rmse > 0&order=-metrics.rmse&columns=metrics.rmse&selected=aa&offset=100"
+    shown = visitor.get(f"/runs?{query}").text
+    kept = re.search(r'name="query" value="([^"]*)"', shown)
+    assert kept
+    made = visitor.post("/api/v1/views", {"name": "large <b>", "query": kept[1].replace("&amp;", "&")}).json()
+    assert made["query"] == "where=metrics.rmse+%3E+0&order=-metrics.rmse&columns=metrics.rmse"
+    assert visitor.get("/views/large%20%3Cb%3E").headers["location"] == f"/runs?{made['query']}"
+    listed = visitor.get(f"/runs?{made['query']}").text
+    assert 'href="/views/large%20%3Cb%3E"' in listed
+    assert "large <b>" not in listed
+    assert visitor.post("/api/v1/views/large%20%3Cb%3E/rename", {"name": "larger"}).json()["name"] == "larger"
+    assert visitor.ask("DELETE", "/api/v1/views/larger", json={}).json()["name"] == "larger"
+    assert visitor.get("/views/larger").status_code == 404
+
+
 def test_groups_are_opened_by_their_address(visitor: Any, sample: Any) -> None:
     closed = visitor.get("/runs?group=params.max_depth&where=metrics.rmse > 0&columns=metrics.rmse").text
     count = sample.table.count(where="params.max_depth = 8 and metrics.rmse > 0")

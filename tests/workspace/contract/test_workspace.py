@@ -86,6 +86,31 @@ class TestRuns:
             table.groups("sprocket")
         assert caught.value.kind == "bad-group"
 
+    def test_what_the_page_shows_is_kept_under_a_name(self, loop: Loop) -> None:
+        views = loop.workspace.views
+        made = views.save(" best runs ", "/runs?where=metrics.accuracy > 0.5&order=-metrics.accuracy&offset=100&selected=a")
+        assert (made.name, made.query) == ("best runs", "where=metrics.accuracy+%3E+0.5&order=-metrics.accuracy")
+        assert views.get("best runs") == made
+        again = views.save("best runs", "group=status")
+        assert (again.created_at, again.query, len(views.list())) == (made.created_at, "group=status", 1)
+        views.save("other", "")
+        with pytest.raises(Conflict) as taken:
+            views.rename("other", "best runs")
+        assert taken.value.kind == "name-taken"
+        assert views.rename("best runs", "by state").query == "group=status"
+        for name in ("by state", "other"):
+            views.delete(name)
+        assert views.list() == ()
+        for call in (views.get, views.delete):
+            with pytest.raises(NotFound) as gone:
+                call("by state")
+            assert gone.value.kind == "unknown-view"
+        with pytest.raises(InvalidInput) as bad:
+            views.save("a/b", "")
+        assert bad.value.kind == "bad-view"
+        actions = [event["action"] for event in loop.workspace.audit.events(limit=6)]
+        assert actions == ["view.deleted", "view.deleted", "view.renamed", "view.saved", "view.saved", "view.saved"]
+
     def test_every_point_of_a_metric_is_there(self, loop: Loop) -> None:
         (series,) = loop.workspace.runs.series(loop.trained[0].id, "loss")
         assert (series.steps, series.values) == (tuple(range(20)), tuple(1 / (step + 1) for step in range(20)))

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from lineal.errors import InvalidInput, LinealError, NotFound
-from lineal.interfaces.http import audit, datasets, deployments, exports, lineage, models, people, run_table, runs, storage
+from lineal.interfaces.http import audit, datasets, deployments, exports, lineage, models, people, run_table, runs, saved_views, storage
 from lineal.interfaces.http.bodies import read_body
 from lineal.interfaces.http.calls import Call
 from lineal.interfaces.http.files import OCTETS, begun, sent_file
@@ -32,6 +32,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *runs.ENDPOINTS,
     *exports.ENDPOINTS,
     *run_table.ENDPOINTS,
+    *saved_views.ENDPOINTS,
     *datasets.ENDPOINTS,
     *models.ENDPOINTS,
     *deployments.ENDPOINTS,

@@ -22,7 +22,7 @@ from lineal.interfaces.web import links, live
 from lineal.interfaces.web.links import twin
 from lineal.interfaces.web.pages import Page, View, Visit
 from lineal.interfaces.web.rendering import STATIC, Renderer
-from lineal.interfaces.web.views import api, audit, charts, comparison, data, deletion, deployments, files, graph, merging, models, run, runs
+from lineal.interfaces.web.views import api, audit, charts, comparison, data, deletion, deployments, files, graph, merging, models, run, runs, saved
 from lineal.records.access import Role
 from lineal.records.documents import document
 from lineal.workspace.acting import acting_as
@@ -56,6 +56,7 @@ PARTS: tuple[tuple[str, View, Role], ...] = (
     ("/runs.parquet", runs.runs_parquet, Role.READER),
     ("/charts/data", charts.charts_data, Role.READER),
     ("/compare/difference", comparison.difference_part, Role.READER),
+    ("/views/{view}", saved.view_page, Role.READER),
     ("/runs/events", live.run_events, Role.READER),
     ("/runs/rows", runs.run_rows, Role.READER),
     ("/runs/{run}/live", run.run_live, Role.READER),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lineal.records.graph import Node
-    from lineal.workspace.interface import Audit, Deployments, Lineage, Models, Monitors, Remotes, RunTable
+    from lineal.workspace.interface import Audit, Deployments, Lineage, Models, Monitors, Remotes, RunTable, Views
     from lineal.workspace.local import LocalWorkspace
     from lineal.workspace.remote.forwarding import Forwarding
     from lineal.workspace.remote.lines import TeamLines
@@ -91,6 +91,13 @@ class TeamWorkspace:
         from lineal.workspace.remote.run_table import TeamTable
 
         return TeamTable(self._local.table, self._link, self._local.runs.ingest)
+
+    @cached_property
+    def views(self) -> Views:
+        """What the page of runs shows, under names."""
+        from lineal.workspace.remote.saved_views import RemoteViews
+
+        return RemoteViews(self._link.asking)
 
     @cached_property
     def forwarding(self) -> Forwarding:

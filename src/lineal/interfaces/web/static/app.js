@@ -98,7 +98,8 @@ document.addEventListener("click", (event) => {
   const element = event.target.closest("button, a");
   if (!element) return;
   const data = element.dataset;
-  if (data.copy !== undefined) copy(data.copy);
+  if (data.copyLink !== undefined) copy(new URL(data.copyLink, location).href);
+  else if (data.copy !== undefined) copy(data.copy);
   else if (data.post) act(element, "POST", data.post, data.body ? JSON.parse(data.body) : {});
   else if (data.delete) act(element, "DELETE", data.delete, data.body ? JSON.parse(data.body) : {});
   else if (data.untag !== undefined) tag(element, { [data.untag]: "" });

@@ -18,10 +18,12 @@ from lineal.interfaces.web.links import place, with_query
 from lineal.interfaces.web.pages import Page, Visit
 from lineal.interfaces.web.searching import ANY_MISTAKE, where_of
 from lineal.interfaces.web.views.groups import choices, grouped
+from lineal.records.access import Role
 from lineal.records.filter import quoted, written
 from lineal.records.resources import is_resource
 from lineal.records.run import Metric, Param, Run, RunStatus
 from lineal.records.run_table import RowPage, RunRow
+from lineal.records.saved_view import view_query
 
 PAGE = 100
 MOST = 200
@@ -85,6 +87,9 @@ def runs_page(visit: Visit) -> Page:
         "where": where,
         "words": urlencode([pair for pair in visit.query.multi_items() if pair[0] in _WORDS]),
         "keys": ",".join(column.key for column in columns) or "none",
+        "views": visit.workspace.views.list(),
+        "kept": view_query(str(visit.query)),
+        "may_save": visit.principal.role.covers(Role.CONTRIBUTOR),
         "offset": offset,
         "pager": _pager(visit, offset, more=bool(found.after)),
         "trouble": trouble,
