@@ -55,6 +55,9 @@ list of name and type; ``path`` is where the result's text lies if it was kept."
 ROWS = "rows"
 """Rows of a table in memory that went in: ``name role rows unique columns digest size root path labels``; their hashes lie at ``path``."""
 
+NAMED = "named"
+"""Data that went in and of which only a name is known, as its maker gave it: ``name digest role source source_type rows``; ``digest`` is the maker's own."""
+
 MODEL = "model"
 """A model that was recorded: ``name``, ``root``, ``path``, ``format``, ``signature`` (map), ``profile`` (digest or None)."""
 

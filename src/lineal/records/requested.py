@@ -34,6 +34,24 @@ class RequestedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedData:
+    """Data that such a run used, as its maker names it; the bytes were never here.
+
+    Attributes:
+        digest: the maker's own, which is compared with its like and nothing else.
+        role: such as ``train``.
+        rows: how many it has, where that was said.
+    """
+
+    name: str
+    digest: str
+    role: str = ""
+    source: str = ""
+    source_type: str = ""
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptFile:
     """A file that such a run sent.
 

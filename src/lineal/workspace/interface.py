@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lineal.records.monitor import MonitorReport
     from lineal.records.mount import Mount
     from lineal.records.remote import Remote, Transfer
-    from lineal.records.requested import KeptFile, Point, RequestedRun
+    from lineal.records.requested import KeptFile, NamedData, Point, RequestedRun
     from lineal.records.run import Run, RunPage, RunStatus, Series
     from lineal.records.run_table import Pulse, RowPage, RunGroup
     from lineal.records.saved_view import SavedView
@@ -463,7 +463,13 @@ class Requested(Protocol):
     def search(self, *, where: Filter | None, order: str, limit: int, offset: int, life: str, experiments: Sequence[str]) -> RunPage: ...
     def now(self) -> int: ...
     def log(
-        self, identifier: str, *, points: Sequence[Point] = (), params: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
+        self,
+        identifier: str,
+        *,
+        points: Sequence[Point] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        used: Sequence[NamedData] = (),
     ) -> None: ...
     def end(self, identifier: str, *, status: RunStatus, ended_at: int) -> RequestedRun: ...
     def stop(self, identifier: str) -> None: ...

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WINDOW = 16 * 1024 * 1024
 """Bytes that are read of one journal for one transaction."""
 
-SETTLED = frozenset({journal.FILE, journal.MODEL, journal.READ, journal.QUERY, journal.ROWS})
+SETTLED = frozenset({journal.FILE, journal.MODEL, journal.READ, journal.QUERY, journal.ROWS, journal.NAMED})
 """Kinds of entries that become occurrences and edges once the run has ended."""
 
 _LARGEST_WINDOW = frames.LARGEST_PAYLOAD + 64

@@ -1,4 +1,4 @@
-"""Inputs that lie in no file of the project: answers of databases, and rows that were made in memory."""
+"""Inputs that lie in no file of the project: answers of databases, rows that were made in memory, and data that only has a name here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lineal.records.location import RUN
 
 _FOLDERS = (b"queries/", b"rows/")
 _ROWS = ("name", "rows", "unique", "columns", "labels")
+_NAMED = ("name", "digest", "source", "source_type", "rows")
 _QUERY = ("text", "params", "source", "brand", "asked", "took", "rows", "columns", "kept")
 
 
@@ -64,4 +65,23 @@ def _rows(entry: Mapping[str, Any], stored: set[bytes]) -> FileFact:
     )
 
 
-_MAKERS: Mapping[str, Callable[[Mapping[str, Any], set[bytes]], FileFact]] = {journal.QUERY: _query, journal.ROWS: _rows}
+def _named(entry: Mapping[str, Any], _stored: set[bytes]) -> FileFact:
+    """The same name and digest is the same data, whichever run says so."""
+    told = {key: entry[key] for key in _NAMED if entry.get(key) not in {None, ""}}
+    return FileFact(
+        root=RUN,
+        path=b"datasets/" + str(entry["name"]).encode("utf-8", "surrogateescape"),
+        digest=f"mlflow:{entry['digest']}",
+        size=0,
+        kind="named",
+        role=str(entry.get("role") or ""),
+        role_origin="declared",
+        declared=True,
+        restorable=False,
+        note="only its name and digest are known, as they were logged",
+        detail={"name": entry["name"]},
+        told={"named": told},
+    )
+
+
+_MAKERS: Mapping[str, Callable[[Mapping[str, Any], set[bytes]], FileFact]] = {journal.QUERY: _query, journal.ROWS: _rows, journal.NAMED: _named}

@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -25,7 +25,7 @@ from lineal.ledger.runs import load_run
 from lineal.ledger.schema import runs
 from lineal.records import frames, journal
 from lineal.records.ids import RUN_ID
-from lineal.records.requested import KeptFile, Point, RequestedRun
+from lineal.records.requested import KeptFile, NamedData, Point, RequestedRun
 from lineal.records.roles import guess_role
 from lineal.records.run import Run, RunPage, RunStatus
 from lineal.store.durable import sync_folder
@@ -131,9 +131,15 @@ class LocalRequested:
         return self._site.clock()
 
     def log(
-        self, identifier: str, *, points: Sequence[Point] = (), params: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
+        self,
+        identifier: str,
+        *,
+        points: Sequence[Point] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        used: Sequence[NamedData] = (),
     ) -> None:
-        """Records points, parameters and tags, in one step: all of it is durable when this returns.
+        """Records points, parameters, tags and data that was used, in one step: all of it is durable when this returns.
 
         Raises:
             NotFound: kind ``unknown-reference``.
@@ -144,6 +150,7 @@ class LocalRequested:
             payloads.append(encode_entry(journal.PARAMS, {"values": dict(params), "origin": "recorded"}))
         if tags:
             payloads.append(encode_entry(journal.TAGS, {"values": dict(tags)}))
+        payloads += [encode_entry(journal.NAMED, asdict(data)) for data in used]
         if payloads:
             self._write(run, payloads)
         if params:

@@ -12,7 +12,8 @@ import anyio
 import httpx
 import pytest
 
-from lineal.interfaces.mlflow.answers import decode, number
+from lineal.interfaces.mlflow.answers import Refusal, decode, number
+from lineal.interfaces.mlflow.artifacts import clean
 from lineal.interfaces.mlflow.filters import read_filter, read_order
 from lineal.records.filter import Comparison, Every, parse_order
 from lineal.server import application
@@ -274,3 +275,39 @@ def test_what_somebody_wrote_there_by_another_door_does_no_harm(server: Server) 
     workspace.requested.log(run, tags={"lineal.input.x": "{", "lineal.input.y": "[]", "lineal.output.z": "x", "lineal.input.v": '{"tags": []}'})
     found = server.post("/runs/search", experiment_ids=[experiment], filter="dataset.name = 'train'").json()["runs"]
     assert [[one["dataset"]["name"] for one in run["inputs"]["dataset_inputs"]] for run in found] == [["train"]]
+
+
+def test_data_that_two_runs_used_by_name_is_one_source_in_the_graph_and_an_input_of_both(server: Server) -> None:
+    made = {
+        "name": "flights",
+        "digest": "9f3a",
+        "source_type": "http",
+        "source": '{"url": "https://ann:secret@data.example/flights.csv"}',
+        "profile": '{"num_rows": 500}',
+    }
+    context = [{"key": "mlflow.data.context", "value": "training"}]
+    first, second = server.run(), server.run()
+    for run in (first, second):
+        assert server.post("/runs/log-inputs", run_id=run, datasets=[{"dataset": made, "tags": context}]).status_code == 200
+        server.post("/runs/update", run_id=run, status="FINISHED", end_time=5)
+    server.data(first)
+    server.data(second)
+    workspace = server.hosting.workspace("default")
+    (use,) = workspace.runs.get(first).inputs
+    assert (use.path, use.digest, use.role, use.restorable) == ("datasets/flights", "mlflow:9f3a", "train", False)
+    assert (use.facts["named"]["rows"], use.facts["named"]["source_type"]) == (500, "http")
+    assert "secret" not in str(use.facts)
+    assert workspace.runs.get(second).inputs[0].occurrence == use.occurrence
+    graph = workspace.lineage.graph(f"run:{first}", both=True)
+    assert {first, use.occurrence} <= {node.id for node in graph.nodes}
+
+
+@pytest.mark.parametrize("path", ["a/%2e%2e/b", "%252e%252e/b", "a/..%2fb", "%2e", "a//b", "..", "a%5Cb", "a%00b", "%25252525252525252525252e"])
+def test_a_path_that_would_lead_out_when_it_is_decoded_again_is_refused(path: str) -> None:
+    with pytest.raises(Refusal):
+        clean(path)
+
+
+@pytest.mark.parametrize("path", ["loss%step%2%timestamp%17%ab.png", "100%", "a%20b", "%zz"])
+def test_a_path_with_percent_signs_in_its_names_is_a_path(path: str) -> None:
+    assert clean(f"images/{path}") == f"images/{path}"

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 PREFIX = "/api/2.0/mlflow-artifacts/artifacts"
 LARGEST = 64 << 30
 _PIECE = 1 << 18
+_LONGEST = 4096
+_DECODED = 8
+"""A path whose percent signs are an encoding in an encoding, so many times, is not meant well."""
 _OF_RUN = re.compile(r"\d+/([0-9a-f]{32})/artifacts(?:/(.*))?\Z", re.DOTALL)
 _OF_MODEL = re.compile(r"\d+/models/(m-[0-9a-f]{32})/artifacts(?:/(.*))?\Z", re.DOTALL)
 
@@ -63,12 +67,24 @@ def _file(path: str, size: int) -> dict[str, Any]:
 
 
 def clean(path: str) -> str:
-    """A path inside the artifacts, without slashes around it. Raises `Refusal` for one that would lead out of them."""
-    parts = path.strip("/").split("/") if path.strip("/") else []
-    outside = any(part in {"", ".", ".."} for part in parts) or "\\" in path or "\0" in path or "%2" in path.lower() or ":" in path[:3]
-    if outside or len(path) > 4096:
+    """A path inside the artifacts, without slashes around it. Raises `Refusal` for one that would lead out of them, also if it were decoded again.
+
+    >>> clean("images/loss%step%2%timestamp%9.png/")
+    'images/loss%step%2%timestamp%9.png'
+    """
+    decoded, before = path, ""
+    for _time in range(_DECODED):
+        if len(path) > _LONGEST or ":" in path[:3] or _leads_out(decoded):
+            raise Refusal("Invalid path")
+        decoded, before = unquote(decoded), decoded
+    if decoded != before:
         raise Refusal("Invalid path")
-    return "/".join(parts)
+    return path.strip("/")
+
+
+def _leads_out(path: str) -> bool:
+    parts = path.strip("/").split("/") if path.strip("/") else []
+    return any(part in {"", ".", ".."} for part in parts) or "\\" in path or "\0" in path
 
 
 def artifact_routes() -> list[Route]:

@@ -23,7 +23,9 @@ from lineal.interfaces.mlflow.calls import (
     whole,
 )
 from lineal.interfaces.mlflow.known import CONTEXT, NAME_TAG, known, loaded, writable
-from lineal.records.requested import Point
+from lineal.records.redaction import Redactor
+from lineal.records.requested import NamedData, Point
+from lineal.records.roles import guess_role
 
 MOST_METRICS, MOST_OTHERS, MOST_AT_ONCE = 1000, 100, 1000
 LONGEST_DATASET, LONGEST_DIGEST = 500, 36
@@ -82,15 +84,16 @@ def log_batch(call: Call) -> Any:
 
 
 def log_inputs(call: Call) -> Any:
-    """Notes which datasets a run used; they are told by tags of the run, in MLflow's own words."""
-    identifier, tags = _checked(call), {}
+    """Notes which datasets a run used: as inputs in the graph, and by tags of the run in MLflow's own words, which it is answered in."""
+    identifier, tags, used = _checked(call), {}, []
     for item in call.objects("datasets"):
         told = _dataset(item)
         tags[f"{INPUT}{told['name']}.{told['digest']}"] = json.dumps(told, sort_keys=True)
+        used.append(_named(told))
     for item in call.objects("models"):
         tags[f"{USED}{item.get('model_id')}"] = ""
     if tags:
-        call.workspace.requested.log(identifier, tags=tags)
+        call.workspace.requested.log(identifier, tags=tags, used=used)
     return {}
 
 
@@ -158,6 +161,27 @@ def _dataset(item: Mapping[str, Any]) -> dict[str, Any]:
         raise Refusal("Invalid value for parameter 'tags' supplied: it must be a list of objects")
     told["tags"] = {str(tag.get("key")): str(tag.get("value")) for tag in tags}
     return {**told, "context": told["tags"].get(CONTEXT, "")}
+
+
+def _named(told: Mapping[str, Any]) -> NamedData:
+    """The same as an input; credentials in its source's address are taken out."""
+    context = str(told["context"])
+    return NamedData(
+        name=told["name"],
+        digest=told["digest"],
+        role=guess_role(context) or context,
+        source=Redactor().text(str(told["source"])),
+        source_type=str(told.get("source_type", "")),
+        rows=_rows(str(told.get("profile", ""))),
+    )
+
+
+def _rows(profile: str) -> int | None:
+    try:
+        rows = json.loads(profile)["num_rows"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return rows if isinstance(rows, int) else None
 
 
 def _point(item: Mapping[str, Any]) -> Point:
