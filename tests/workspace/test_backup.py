@@ -171,6 +171,39 @@ def test_a_restore_that_breaks_off_leaves_nothing(full: Path, tmp_path: Path, mo
     assert restore_server(tmp_path / "all.tar", tmp_path / "again", database=None, progress=silent).rows > 0
 
 
+def test_a_restore_whose_folder_cannot_be_named_leaves_no_row_in_a_ledger_elsewhere(
+    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_database: Callable[[], str]
+) -> None:
+    def refused(*_given: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    url = new_database()
+    back_up_server(full, tmp_path / "all.tar", progress=silent)
+    monkeypatch.setattr(backup, "_name", refused)
+    with pytest.raises(Unavailable):
+        restore_server(tmp_path / "all.tar", tmp_path / "again", database=url, progress=silent)
+    assert not [path for path in tmp_path.iterdir() if "again" in path.name]
+    monkeypatch.undo()
+    assert restore_server(tmp_path / "all.tar", tmp_path / "again", database=url, progress=silent).rows > 0
+
+
+def test_a_restore_whose_rows_cannot_be_kept_leaves_no_folder(
+    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_database: Callable[[], str]
+) -> None:
+    def named_and_then_lost(making: Path, folder: Path) -> None:
+        making.rename(folder)
+        raise Unavailable("the ledger does not answer: it was stopped", kind="ledger-unavailable")
+
+    url = new_database()
+    back_up_server(full, tmp_path / "all.tar", progress=silent)
+    monkeypatch.setattr(backup, "_name", named_and_then_lost)
+    with pytest.raises(Unavailable):
+        restore_server(tmp_path / "all.tar", tmp_path / "again", database=url, progress=silent)
+    assert not [path for path in tmp_path.iterdir() if "again" in path.name]
+    monkeypatch.undo()
+    assert restore_server(tmp_path / "all.tar", tmp_path / "again", database=url, progress=silent).rows > 0
+
+
 def test_an_index_that_was_merged_meanwhile_is_made_anew(full: Path, tmp_path: Path) -> None:
     shards = [path for path in full.glob("store/*/index/*") if path.is_file()]
     assert shards

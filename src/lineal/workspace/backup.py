@@ -114,7 +114,10 @@ def restore(source: Path, folder: Path, open_ledger: Callable[[Path], Ledger], *
 
 
 def _put(tar: tarfile.TarFile, folder: Path, open_ledger: Callable[[Path], Ledger], progress: Progress) -> tuple[int, int, int]:
-    """Fills a folder beside the one that is wanted, and gives it that one's name at the end; what breaks off leaves nothing."""
+    """Fills a folder beside the one that is wanted, and gives it that one's name at the end; what breaks off leaves nothing.
+
+    Rows of a ledger elsewhere count only when the folder has its name: the last thing in their transaction is that it gets it.
+    """
     making = folder.with_name(f".{folder.name}.restoring")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
@@ -123,16 +126,26 @@ def _put(tar: tarfile.TarFile, folder: Path, open_ledger: Callable[[Path], Ledge
         for store in sorted((making / "store").glob("*")):
             Repository.mend_index(Address(scheme=FOLDER, path=str(store)))
         ledger = open_ledger(making)
+        inside = ledger.engine.dialect.name == "sqlite"  # in the folder, which is moved when the ledger is closed
         try:
-            rows = _put_rows(tar, ledger, progress)
+            rows = _put_rows(tar, ledger, progress, last=(lambda: None) if inside else (lambda: _name(making, folder)))
+        except BaseException:
+            if not making.exists() and folder.exists():  # named, and then the rows could not be kept
+                folder.rename(making)
+            raise
         finally:
             ledger.close()
-        if folder.is_dir():
-            folder.rmdir()
-        making.rename(folder)
+        if inside:
+            _name(making, folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return rows, files, size
+
+
+def _name(making: Path, folder: Path) -> None:
+    if folder.is_dir():
+        folder.rmdir()
+    making.rename(folder)
 
 
 def _add_rows(tar: tarfile.TarFile, ledger: Ledger, sums: dict[str, str], progress: Progress) -> int:
@@ -249,7 +262,8 @@ def _check_sums(tar: tarfile.TarFile, sums: Mapping[str, str], progress: Progres
             raise Integrity(f"{name} in the backup is damaged", kind="damaged-backup", hint="Take another backup.")
 
 
-def _put_rows(tar: tarfile.TarFile, ledger: Ledger, progress: Progress) -> int:
+def _put_rows(tar: tarfile.TarFile, ledger: Ledger, progress: Progress, *, last: Callable[[], None]) -> int:
+    """Fills the tables in one transaction, at whose end ``last`` is called."""
     rows = 0
     tables = schema.metadata.sorted_tables
     with ledger.write() as connection:
@@ -264,8 +278,9 @@ def _put_rows(tar: tarfile.TarFile, ledger: Ledger, progress: Progress) -> int:
                 connection.execute(table.insert(), list(piece))
                 rows += len(piece)
         if connection.dialect.name == "postgresql":  # where the next event's number comes from a counter beside the table
-            last = "SELECT setval(pg_get_serial_sequence('events', 'sequence'), GREATEST((SELECT MAX(sequence) FROM events), 1))"
-            connection.execute(text(last))
+            counter = "SELECT setval(pg_get_serial_sequence('events', 'sequence'), GREATEST((SELECT MAX(sequence) FROM events), 1))"
+            connection.execute(text(counter))
+        last()
     return rows
 
 
