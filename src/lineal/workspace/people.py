@@ -7,11 +7,12 @@ import hmac
 import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from lineal.errors import Conflict, InvalidInput, NotFound
+from lineal.errors import Conflict, InvalidInput, LinealError, NotFound
 from lineal.ledger import people as rows
 from lineal.ledger.database import Ledger
 from lineal.ledger.events import record_event
@@ -27,6 +28,8 @@ _KNOWN_SECONDS = 5
 """How long what a secret proves is remembered, so that not every request asks the ledger: a revoked one is good for so long at most."""
 _SEEN_SECONDS = 60
 _MOST_KNOWN = 4096
+NOBODY = "(nobody)"
+"""Who acts where nobody proved who they are; no user's name."""
 _PREFIX = "ln_"
 _SECRET = re.compile(r"ln_([0-9a-f]{12})_[0-9a-f]{64}\Z")
 
@@ -228,6 +231,18 @@ class LocalPeople:
         with self._ledger.write() as connection:
             rows.end_sessions(connection, digest=_digest(secret))
         self._forget()
+
+    def tell_refused(self, action: str, client: str, secret: str) -> None:
+        """Makes an event of a secret that proved nothing: from where, and whose it once was where its public part says so. The secret is kept nowhere.
+
+        A ledger that does not answer keeps nobody from being refused.
+        """
+        match = _SECRET.match(secret)
+        identifier = match[1] if match else ""
+        with suppress(LinealError), self._ledger.write() as connection:
+            owner = next((token.owner for token in rows.list_tokens(connection) if token.id == identifier), "") if identifier else ""
+            subject = f"token:{identifier}" if owner else "server:entrance"
+            self._tell(connection, action, subject, actor=NOBODY, client=client, owner=owner)
 
     def sign_out_everywhere(self, name: str) -> None:
         """Ends all of a user's sessions."""

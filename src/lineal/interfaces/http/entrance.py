@@ -141,7 +141,8 @@ class Entrance:
         if proof is None and secret:
             if wait := self._attempts.wait(client):
                 raise too_many_attempts(wait)
-            self._attempts.failed(client)
+            if self._attempts.failed(client):
+                await run_in_threadpool(people.tell_refused, "token.refused", client, secret)
         return proof
 
 

@@ -24,16 +24,18 @@ def signing_in_routes() -> list[Route]:
     attempts = Attempts()
 
     async def sign_in(request: Request) -> Response:
-        client = request.client.host if request.client else ""
+        client, code = request.client.host if request.client else "", ""
         try:
-            if wait := attempts.wait(client):
-                raise too_many_attempts(wait)
             content = await read_body(request)
             code = str(content.fields.get("code", "")).strip()
             session = await run_in_threadpool(_session, asked(request.scope).projects.people, code)
         except LinealError as error:
-            if error.kind == "bad-code":
-                attempts.failed(client)
+            if error.kind != "bad-code":
+                return problem_response(error, request)
+            if wait := attempts.wait(client):  # a good code is good however often others failed who share the address
+                return problem_response(too_many_attempts(wait), request)
+            if attempts.failed(client):
+                await run_in_threadpool(asked(request.scope).projects.people.tell_refused, "sign-in.refused", client, code)
             return problem_response(error, request)
         answer = json_response({})
         _set_cookie(answer, request, session, SESSION_SECONDS)
