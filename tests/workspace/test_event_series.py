@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from lineal.bootstrap.compose import create_workspace
+from lineal.records.resources import is_resource
 from lineal.records.run import RunStatus
 from lineal.workspace.interface import Workspace
 
 GOLDEN = Path(__file__).parents[1] / "records" / "fixtures" / "torch.tfevents"
-WRITES = f"""
+WRITES = """
     import time
     from pathlib import Path
-    golden = Path({str(GOLDEN)!r}).read_bytes()
+    golden = Path("golden.tfevents").read_bytes()
     Path("runs/a").mkdir(parents=True)
     file = open("runs/a/events.out.tfevents.1", "wb", buffering=0)
     file.write(golden[:200])
@@ -43,7 +44,8 @@ def points(workspace: Workspace) -> dict[str, int]:
     """Of the one run, once its journals are in."""
     workspace.runs.ingest()
     found = workspace.runs.search().runs
-    return {key: metric.points for key, metric in workspace.runs.get(found[0].id).metrics.items()} if found else {}
+    metrics = workspace.runs.get(found[0].id).metrics if found else {}
+    return {key: metric.points for key, metric in metrics.items() if not is_resource(key)}
 
 
 def wait_for(what: Callable[[], object]) -> None:
@@ -54,6 +56,7 @@ def wait_for(what: Callable[[], object]) -> None:
 
 
 def start(workspace: Workspace, code: str, *words: str) -> subprocess.Popen[bytes]:
+    (workspace.root / "golden.tfevents").write_bytes(GOLDEN.read_bytes())
     (workspace.root / "program.py").write_text(textwrap.dedent(code))
     return subprocess.Popen([sys.executable, *words, "program.py"], cwd=workspace.root, start_new_session=True)
 
@@ -72,7 +75,7 @@ def test_series_appear_while_the_program_writes_and_are_whole_in_the_end(workspa
     wait_for(lambda: points(workspace) == POINTS)
     (run,) = workspace.runs.search().runs
     assert [use.path for use in workspace.runs.get(run.id).outputs] == ["runs/a/events.out.tfevents.1"]
-    assert [use.path for use in workspace.runs.get(run.id).inputs] == [str(GOLDEN)]  # what was read for the series is none
+    assert [use.path for use in workspace.runs.get(run.id).inputs] == ["golden.tfevents"]  # what was read for the series is none
 
 
 def test_what_a_killed_run_had_written_is_read_once_by_whoever_comes_next(workspace: Workspace) -> None:

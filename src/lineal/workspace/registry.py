@@ -20,6 +20,7 @@ from lineal.monitoring.profile import build_profile
 from lineal.records.digest import Digest
 from lineal.records.graph import GENERATED, USED
 from lineal.records.model import Model, ModelVersion, Signature
+from lineal.records.resources import is_resource
 from lineal.records.run import Run
 from lineal.serving.formats import load_model
 from lineal.serving.formats.interface import Predictor
@@ -73,7 +74,7 @@ class LocalModels:
                 size=found.file.size,
                 format=format_name,
                 signature=signature,
-                metrics={key: metric.last for key, metric in made.metrics.items()},
+                metrics={key: metric.last for key, metric in made.metrics.items() if not is_resource(key)},
                 profile=profile,
                 author=self._site.actor,
                 created_at=self._site.clock(),

@@ -26,7 +26,9 @@ class Loops:
 def loops(open_server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loops]:
     url = project(open_server, "loop")
     alone, together = (_folder(tmp_path_factory, name) for name in ("alone", "together"))
-    found = Loops(local=play(create_workspace(alone, name="loop"), alone), team=play(join_workspace(url, together), together))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LINEAL_CAPTURE_RESOURCES_SECONDS", "0")  # how often that is noted is a matter of how fast the machine is
+        found = Loops(local=play(create_workspace(alone, name="loop"), alone), team=play(join_workspace(url, together), together))
     yield found
     for loop in (found.local, found.team):
         loop.workspace.deployments.undeploy("live")
