@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 if TYPE_CHECKING:
     from lineal.records.branching import Branch, MergeReport
     from lineal.records.comparison import Comparison
+    from lineal.records.completion import Completion
     from lineal.records.dataset import Dataset, DatasetStatus, DatasetVersion, TreeEntry, VerifyReport, VersionDiff
     from lineal.records.deletion import DeletionPlan
     from lineal.records.deployment import Deployment, Prediction, TruthReceipt
@@ -144,6 +145,9 @@ class RunTable(Protocol):
     def count(self, *, where: str = "") -> int: ...
     def groups(self, by: str, *, where: str = "", metrics: Sequence[str] = ()) -> Sequence[RunGroup]:
         """The runs that match by a parameter, tag, attribute or ``dataset``, the largest group first, with the spread of metrics in each."""
+
+    def complete(self, text: str) -> Sequence[Completion]:
+        """What could come next at the end of a filter: names, operators, values."""
 
     def keys(self) -> Mapping[str, Sequence[str]]:
         """Names of all metrics, parameters and tags of the project, by section."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lineal.records.completion import Completion
     from lineal.records.run_table import Pulse, RowPage, RunGroup
     from lineal.workspace.site import Site
 
@@ -38,6 +39,13 @@ class LocalTable:
 
         with self._site.ledger.read() as connection:
             return group_runs(connection, self._site.project_id, by, where=where, measures=metrics)
+
+    def complete(self, text: str) -> Sequence[Completion]:
+        """What could come next at the end of a filter: names, operators, values."""
+        from lineal.ledger.completing import complete_filter
+
+        with self._site.ledger.read() as connection:
+            return complete_filter(connection, self._site.project_id, text)
 
     def keys(self) -> Mapping[str, Sequence[str]]:
         """Names of all metrics, parameters and tags of the project, by section."""

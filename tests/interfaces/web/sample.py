@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from lineal.errors import Conflict, InvalidInput, InvalidState, NotFound, PermissionDenied
 from lineal.records.branching import Branch, MergeReport, RemoteTip
 from lineal.records.comparison import Comparison, compare_runs
+from lineal.records.completion import Completion, typing_in
 from lineal.records.dataset import Dataset, DatasetVersion, PathChange, PathConflict, TreeEntry, VerifyReport, VersionDiff
 from lineal.records.deletion import DeletionPlan, plan_deletion
 from lineal.records.deployment import Deployment, DeploymentStatus, Prediction, TruthReceipt
@@ -158,6 +159,12 @@ class SampleTable:
             groups.setdefault(_value(run, field), []).append(run)
         found = [_grouped(by, value, runs, metrics) for value, runs in groups.items()]
         return sorted(found, key=lambda group: -group.count)
+
+    def complete(self, text: str) -> list[Completion]:
+        typing = typing_in(text)
+        names = [f"{section}.{key}" for section, keys in self.keys().items() for key in keys]
+        options = names if typing.kind == "name" else ["=", "<"] if typing.kind == "operator" else []
+        return [Completion(text=name, about=typing.kind, start=typing.start) for name in options if typing.begun in name]
 
     def keys(self) -> dict[str, list[str]]:
         runs = self._runs.all.values()

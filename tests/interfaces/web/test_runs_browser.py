@@ -77,6 +77,27 @@ def test_rows_keep_their_place_when_others_come(wide: Any) -> None:
     assert moved < 0.01
 
 
+def test_the_search_box_completes_what_is_typed(wide: Any) -> None:
+    page = wide.open("/runs")
+    page.keyboard.press("/")
+    page.keyboard.type("max_d")
+    page.wait_for_selector("[role=option] >> text=params.max_depth")
+    page.keyboard.press("ArrowDown")
+    assert page.locator(".where").get_attribute("aria-activedescendant") == "option-0"
+    page.keyboard.press("Enter")
+    assert page.input_value(".where") == "params.max_depth "
+    page.wait_for_selector("[role=option] >> text=operator")
+    page.keyboard.press("Tab")
+    assert page.input_value(".where") == "params.max_depth = "
+    page.keyboard.type("8")
+    page.wait_for_selector(".options", state="hidden")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**where=*")
+    page.goto("/runs?where=metrics.rmse > 1 and and")
+    page.wait_for_function("() => document.activeElement.matches('.where') && document.activeElement.selectionStart === 21")
+    wide.check("completed")
+
+
 def test_without_events_the_page_asks_now_and_then(wide: Any, workspace: Any) -> None:
     run = list(workspace.runs.all.values())[-1]
     page = wide.open("/runs?columns=metrics.rmse")

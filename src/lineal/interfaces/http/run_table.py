@@ -10,6 +10,7 @@ from lineal.records.access import Role
 
 MOST_ROWS = 1000
 MOST_METRICS = 8
+MOST_TYPED = 4000
 
 
 def search_rows(call: Call) -> Any:
@@ -38,6 +39,11 @@ def group_runs(call: Call) -> Any:
     """The runs that match in groups."""
     metrics = [name for name in call.query.get("metrics", "").split(",") if name]
     return {"groups": call.workspace.table.groups(call.need("by"), where=call.query.get("where", ""), metrics=metrics[:MOST_METRICS])}
+
+
+def complete_filter(call: Call) -> Any:
+    """What could come next at the end of a filter."""
+    return {"completions": call.workspace.table.complete(call.query.get("text", "")[:MOST_TYPED])}
 
 
 def list_keys(call: Call) -> Any:
@@ -82,6 +88,15 @@ ENDPOINTS = (
             _WHERE,
             parameter("metrics", "at most eight names, whose last values are taken together"),
         ),
+    ),
+    Endpoint(
+        method="GET",
+        path="/complete",
+        summary="Complete a filter",
+        handler=complete_filter,
+        group="runs",
+        role=Role.READER,
+        query=(parameter("text", "a filter up to where one types"),),
     ),
     Endpoint(method="GET", path="/keys", summary="List names of metrics, parameters and tags", handler=list_keys, group="runs", role=Role.READER),
     Endpoint(

@@ -46,6 +46,16 @@ def typed(text: str) -> str:
     return text if found is not None and not _only_words(found) else " and ".join(_anywhere(word) for word in text.split())
 
 
+def column_of(trouble: InvalidInput | None, text: str) -> int:
+    """The column of what was typed, from 1, that an error points at; 0 where it points nowhere in it."""
+    found = re.search(r"at column (\d+)", trouble.message) if trouble is not None and trouble.kind == "bad-filter" else None
+    if trouble is None or found is None:
+        return 0
+    begins = trouble.hint.partition("\n")[0].find(text)  # the filter that was read may hold more than what was typed
+    column = int(found[1]) - max(0, begins)
+    return column if 1 <= column <= len(text) + 1 else 0
+
+
 def _only_words(found: Filter) -> bool:
     """Whether a filter is only names without a section and a comparison: words that people type to find a run."""
     match found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from lineal.records.completion import Completion
 from lineal.records.run_table import Pulse, RowPage, RunGroup, RunRow
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class RemoteTable:
         """The runs that match in groups."""
         return self._client.records(RunGroup, "/groups", "groups", by=by, where=where, metrics=",".join(metrics))
 
+    def complete(self, text: str) -> Sequence[Completion]:
+        """What could come next at the end of a filter."""
+        return self._client.records(Completion, "/complete", "completions", text=text)
+
     def keys(self) -> Mapping[str, Sequence[str]]:
         """Names of all metrics, parameters and tags of the project, by section."""
         return {str(section): tuple(names) for section, names in self._client.get("/keys").items()}
@@ -80,6 +85,10 @@ class TeamTable:
     def groups(self, by: str, *, where: str = "", metrics: Sequence[str] = ()) -> Sequence[RunGroup]:
         """The runs that match in groups."""
         return self._either(lambda table: table.groups(by, where=where, metrics=metrics))
+
+    def complete(self, text: str) -> Sequence[Completion]:
+        """What could come next at the end of a filter."""
+        return self._either(lambda table: table.complete(text))
 
     def keys(self) -> Mapping[str, Sequence[str]]:
         """Names of all metrics, parameters and tags of the project, by section."""

@@ -16,7 +16,7 @@ from lineal.interfaces.exports import CSV, PARQUET, as_csv, as_parquet, runs_tab
 from lineal.interfaces.web.formats import best, direction
 from lineal.interfaces.web.links import place, with_query
 from lineal.interfaces.web.pages import Page, Visit
-from lineal.interfaces.web.searching import ANY_MISTAKE, where_of
+from lineal.interfaces.web.searching import ANY_MISTAKE, column_of, where_of
 from lineal.interfaces.web.views.groups import choices, grouped
 from lineal.records.access import Role
 from lineal.records.filter import quoted, written
@@ -93,6 +93,7 @@ def runs_page(visit: Visit) -> Page:
         "offset": offset,
         "pager": _pager(visit, offset, more=bool(found.after)),
         "trouble": trouble,
+        "column": column_of(trouble, visit.word("where")),
         "filtered": any(visit.word(name) for name in ("where", "status", "experiment")),
     }
     return Page(template="runs.html", title="Runs", rail="runs", value=None, context=context)
