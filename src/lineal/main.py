@@ -39,7 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "login": Entry(section=DAILY, source=f"{_CLI}.people:login", help="Keep a token for a server."),
     "logout": Entry(section=DAILY, source=f"{_CLI}.people:logout", help="Forget the token for a server."),
     "whoami": Entry(section=DAILY, source=f"{_CLI}.people:whoami", help="Say who a server takes you for."),
-    "project": Entry(section=DAILY, source=f"{_CLI}.people:project", help="Make, list and archive the projects of a server."),
+    "project": Entry(section=DAILY, source=f"{_CLI}.projects:project", help="Make projects of a server, and say who is in them."),
     "user": Entry(section=DAILY, source=f"{_CLI}.people:user", help="Let people in to a server, and say what they may do."),
     "token": Entry(section=DAILY, source=f"{_CLI}.people:token", help="Make and revoke tokens for a server."),
     "ui": Entry(section=DAILY, source="lineal.pages:ui", help="Serve the web pages on this machine."),

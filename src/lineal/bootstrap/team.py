@@ -13,7 +13,7 @@ from lineal.records.hosting import DEFAULT_PROJECT
 from lineal.workspace.remote.attachment import names_server, read_attachment
 
 if TYPE_CHECKING:
-    from lineal.workspace.remote.people import RemoteServer
+    from lineal.workspace.remote.people import RemoteMembers, RemoteServer
 
 
 def server_address(url: str) -> str:
@@ -58,6 +58,14 @@ def connect(url: str = "", *, token: str | None = None) -> RemoteServer:
     from lineal.workspace.remote.people import RemoteServer
 
     return RemoteServer(Client(http_client(server_address(url), token=token)))
+
+
+def connect_members(url: str, project: str) -> RemoteMembers:
+    """A connection to the members of a server's project; raises as `server_address` does."""
+    from lineal.workspace.remote.client import Client
+    from lineal.workspace.remote.people import RemoteMembers
+
+    return RemoteMembers(Client(http_client(project_address(origin(server_address(url)), project))))
 
 
 def _of_folder() -> str:

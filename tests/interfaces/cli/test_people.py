@@ -122,3 +122,16 @@ def test_on_the_servers_own_machine_nobody_is_locked_out(home: Path, server: Run
     nowhere = call(home, "user", "add", "root", "--data", str(home / "nothing"))
     assert nowhere.exit_code != 0
     assert not (home / "nothing").exists()
+
+
+def test_who_may_do_what_in_a_project_is_said_from_the_command_line(admin: Path) -> None:
+    ask(admin, "project", "create", "shared")
+    ask(admin, "user", "add", "mia")
+    assert ask(admin, "project", "add", "shared", "mia")["role"] == "contributor"
+    assert ask(admin, "project", "role", "shared", "mia", "maintainer")["role"] == "maintainer"
+    assert {"admin": "admin", "mia": "maintainer"}.items() <= ask(admin, "project", "members", "shared")["members"].items()
+    assert "mia" in call(admin, "project", "members", "shared").output
+    assert "no role in shared any more" in call(admin, "project", "remove", "shared", "mia").output
+    assert "mia" not in ask(admin, "project", "members", "shared")["members"]
+    assert call(admin, "project", "add", "shared", "nobody-there").exit_code == 3
+    assert call(admin, "project", "members", "not-there").exit_code == 3

@@ -82,7 +82,18 @@ def twin(address: str) -> str:
     return f"{path}.json{mark}{query}"
 
 
-@pytest.mark.parametrize("page", [path for path, _view, _role in PAGES])
+ON_SERVERS = {"/members"}
+"""Pages of what only a server has."""
+
+
+@pytest.mark.parametrize("page", sorted(ON_SERVERS))
+def test_what_only_a_server_has_is_told_where_one_works_alone(page: str, visitor: Any) -> None:
+    answer = visitor.get(page)
+    assert answer.status_code == 404
+    assert "no-server" in answer.text
+
+
+@pytest.mark.parametrize("page", [path for path, _view, _role in PAGES if path not in ON_SERVERS])
 def test_every_page_is_html_and_json(page: str, visitor: Any, sample: Any) -> None:
     address = addresses(sample)[page]
     html = visitor.get(address)

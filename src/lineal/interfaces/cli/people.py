@@ -1,4 +1,4 @@
-"""`lineal login`, `logout`, `whoami`, `user`, `token` and `project`: a server's people, from anywhere."""
+"""`lineal login`, `logout`, `whoami`, `user` and `token`: a server's people, from anywhere."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from lineal.records.hosting import Invitation
     from lineal.workspace.remote.people import RemoteServer
 
-_ROLES = click.Choice(["reader", "contributor", "maintainer", "admin"])
+ROLES = click.Choice(["reader", "contributor", "maintainer", "admin"])
 
 
-def _server_option(command: Callable[..., Any]) -> Callable[..., Any]:
+def server_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that names a server."""
     text = "Address of the server; LINEAL_WORKSPACE, or the one that was logged in to, unless given."
     return click.option("--server", "url", metavar="URL", default="", help=text)(command)
 
@@ -78,7 +79,7 @@ def logout(*, url: str, as_json: bool) -> None:
 
 
 @click.command()
-@_server_option
+@server_option
 @json_option
 def whoami(*, url: str, as_json: bool) -> None:
     """Say who the server takes you for."""
@@ -96,7 +97,7 @@ def user() -> None:
 
 
 @user.command("list")
-@_server_option
+@server_option
 @json_option
 def list_users(*, url: str, as_json: bool) -> None:
     """List the users of a server."""
@@ -115,7 +116,7 @@ def list_users(*, url: str, as_json: bool) -> None:
 @user.command("add")
 @click.argument("name")
 @click.option("--admin", is_flag=True, help="May administer the whole server.")
-@_server_option
+@server_option
 @_data_option
 @json_option
 def add_user(*, name: str, admin: bool, url: str, folder: Path | None, as_json: bool) -> None:
@@ -132,7 +133,7 @@ def add_user(*, name: str, admin: bool, url: str, folder: Path | None, as_json: 
 
 @user.command("invite")
 @click.argument("name")
-@_server_option
+@server_option
 @_data_option
 @json_option
 def invite_user(*, name: str, url: str, folder: Path | None, as_json: bool) -> None:
@@ -165,7 +166,7 @@ def _fields(record: Any) -> dict[str, Any]:
 
 @user.command("remove")
 @click.argument("name")
-@_server_option
+@server_option
 @json_option
 def remove_user(*, name: str, url: str, as_json: bool) -> None:
     """Let a user in no more; their tokens and sessions end, what they did stays theirs."""
@@ -180,7 +181,7 @@ def remove_user(*, name: str, url: str, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("role", type=click.Choice(["none", "reader", "contributor", "maintainer", "admin"]))
 @click.option("--project", required=True, metavar="NAME", help="In which project.")
-@_server_option
+@server_option
 @json_option
 def user_role(*, name: str, role: str, project: str, url: str, as_json: bool) -> None:
     """Give a user a role in a project, or take it with none."""
@@ -200,9 +201,9 @@ def token() -> None:
 @click.option("--note", default="", help="What it is for.")
 @click.option("--service", metavar="NAME", default="", help="For a service that acts under this name, not as you; needs --project.")
 @click.option("--project", metavar="NAME", default="", help="Good for this project only.")
-@click.option("--role", type=_ROLES, default=None, help="The most that it may do.")
+@click.option("--role", type=ROLES, default=None, help="The most that it may do.")
 @click.option("--expires", metavar="DAYS", type=click.IntRange(1, 3650), default=None, help="Good for so many days; for ever unless given.")
-@_server_option
+@server_option
 @json_option
 def create_token(*, note: str, service: str, project: str, role: str | None, expires: int | None, url: str, as_json: bool) -> None:
     """Make a token, and print its secret, once."""
@@ -216,7 +217,7 @@ def create_token(*, note: str, service: str, project: str, role: str | None, exp
 
 @token.command("list")
 @click.option("--all", "everybodys", is_flag=True, help="Everybody's, for an admin.")
-@_server_option
+@server_option
 @json_option
 def list_tokens(*, everybodys: bool, url: str, as_json: bool) -> None:
     """List your tokens."""
@@ -235,7 +236,7 @@ def list_tokens(*, everybodys: bool, url: str, as_json: bool) -> None:
 
 @token.command("revoke")
 @click.argument("identifier")
-@_server_option
+@server_option
 @json_option
 def revoke_token(*, identifier: str, url: str, as_json: bool) -> None:
     """End a token for good; the identifier is what stands behind ln_ in it."""
@@ -244,67 +245,3 @@ def revoke_token(*, identifier: str, url: str, as_json: bool) -> None:
         print_document(gone)
         return
     say(f"the token {gone.id} of {visible(gone.owner)} is good no more")
-
-
-@click.group()
-def project() -> None:
-    """Make, list and archive the projects of a server."""
-
-
-@project.command("list")
-@_server_option
-@json_option
-def list_projects(*, url: str, as_json: bool) -> None:
-    """List the projects that you may see."""
-    found = _connected(url).projects()
-    if as_json:
-        print_document(found)
-        return
-    made = table("Project", "Runs", "Last run", "", right=["Runs"])
-    for item in found:
-        last = ago(item.last_run_at, now_us()) if item.last_run_at else ""
-        add_row(made, [visible(item.name), f"{item.runs:,}", last, "archived" if item.archived_at else ""], style="dim" if item.archived_at else "")
-    show(made)
-
-
-@project.command("create")
-@click.argument("name")
-@_server_option
-@json_option
-def create_project(*, name: str, url: str, as_json: bool) -> None:
-    """Make a project on a server."""
-    server = _connected(url)
-    made = server.create(name)
-    if as_json:
-        print_document(made)
-        return
-    say(f"the project {visible(made.name)} is at {visible(server.address)}/projects/{visible(made.name)}")
-    what_next(
-        f"lineal init --server {visible(server.address)} --project {visible(made.name)}", f"lineal user role NAME contributor --project {made.name}"
-    )
-
-
-@project.command("archive")
-@click.argument("name")
-@_server_option
-@json_option
-def archive_project(*, name: str, url: str, as_json: bool) -> None:
-    """Hide a project, so that nothing in it changes any more; nothing is lost."""
-    found = _connected(url).archive(name)
-    if as_json:
-        print_document(found)
-        return
-    say(f"the project {visible(found.name)} is archived")
-
-
-@project.command("unarchive")
-@click.argument("name")
-@_server_option
-@json_option
-def unarchive_project(*, name: str, url: str, as_json: bool) -> None:
-    """Bring an archived project back."""
-    found = _connected(url).unarchive(name)
-    if as_json:
-        print_document(found)
-        return
-    say(f"the project {visible(found.name)} is back")

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from lineal.errors import InvalidInput
 from lineal.records.access import Principal
+from lineal.workspace.hosted import Projects
 from lineal.workspace.interface import Workspace
 
 
@@ -22,6 +23,7 @@ class Visit:
         address: path without ``.json``, percent-encoded, with ``base``.
         base: what stands before every address of the project; see `lineal.interfaces.scope.Asked`.
         now: microseconds UTC.
+        server: the projects, in a program that serves many.
         as_json: whether the ``.json`` twin was asked for.
         streams: whether the visitor takes server-sent events.
         theme: ``light`` or ``dark`` where the visitor chose, else empty.
@@ -32,6 +34,7 @@ class Visit:
     now: int
     base: str = ""
     principal: Principal = field(default_factory=Principal)
+    server: Projects | None = None
     path: Mapping[str, str] = field(default_factory=dict)
     query: QueryParams = field(default_factory=QueryParams)
     as_json: bool = False

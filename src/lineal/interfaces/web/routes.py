@@ -22,7 +22,23 @@ from lineal.interfaces.web import links, live
 from lineal.interfaces.web.links import twin
 from lineal.interfaces.web.pages import Page, View, Visit
 from lineal.interfaces.web.rendering import STATIC, Renderer
-from lineal.interfaces.web.views import api, audit, charts, comparison, data, deletion, deployments, files, graph, merging, models, run, runs, saved
+from lineal.interfaces.web.views import (
+    api,
+    audit,
+    charts,
+    comparison,
+    data,
+    deletion,
+    deployments,
+    files,
+    graph,
+    members,
+    merging,
+    models,
+    run,
+    runs,
+    saved,
+)
 from lineal.records.access import Role
 from lineal.records.documents import document
 from lineal.workspace.acting import acting_as
@@ -48,6 +64,7 @@ PAGES: tuple[tuple[str, View, Role], ...] = (
     ("/search", audit.search_page, Role.READER),
     ("/delete", deletion.delete_page, Role.READER),
     ("/api", api.api_page, Role.READER),
+    ("/members", members.members_page, Role.ADMIN),
 )
 """Pages: each is served as HTML at its path and as JSON at its path with ``.json``."""
 
@@ -123,6 +140,7 @@ def _visit(request: Request) -> Visit:
         workspace=about.workspace,
         base=about.base,
         principal=about.principal,
+        server=about.server,
         address=address,
         now=time.time_ns() // 1000,
         path={key: str(value) for key, value in request.path_params.items()},

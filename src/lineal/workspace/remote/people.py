@@ -80,5 +80,24 @@ class RemoteServer:
         self._client.close()
 
 
+class RemoteMembers:
+    """Who may do what in one project, for whoever is its admin."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list(self) -> dict[str, str]:
+        """Roles by name."""
+        return dict(self._client.get("/members")["members"])
+
+    def give(self, name: str, role: str) -> dict[str, str]:
+        """Gives somebody a role; an empty one takes it."""
+        return dict(self._client.post(f"/members/{_part(name)}", {"role": role}, method="PUT"))
+
+    def close(self) -> None:
+        """Gives the connection back."""
+        self._client.close()
+
+
 def _part(text: str) -> str:
     return quote(text, safe="")

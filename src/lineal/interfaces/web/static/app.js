@@ -75,6 +75,16 @@ function reveal(element, found) {
   box.replaceChildren("Shown once, click to copy: ", button);
   box.hidden = false;
   box.scrollIntoView({ block: "nearest" });
+  refresh();
+}
+
+// What is marked as fresh is asked for anew, so that a list has what was just made while the secret stays in view.
+async function refresh() {
+  const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+  $$("[data-fresh]").forEach((old) => {
+    const found = page.getElementById(old.id);
+    if (found) old.replaceWith(found);
+  });
 }
 
 // A form's fields with their types: switches are true or false, lists are lists.
@@ -100,7 +110,7 @@ document.addEventListener("click", (event) => {
   const data = element.dataset;
   if (data.copyLink !== undefined) copy(new URL(data.copyLink, location).href);
   else if (data.copy !== undefined) copy(data.copy);
-  else if (data.post) act(element, "POST", data.post, data.body ? JSON.parse(data.body) : {});
+  else if (data.post) act(element, data.method ?? "POST", data.post, data.body ? JSON.parse(data.body) : {});
   else if (data.delete) act(element, "DELETE", data.delete, data.body ? JSON.parse(data.body) : {});
   else if (data.untag !== undefined) tag(element, { [data.untag]: "" });
   else if (data.dialog) document.getElementById(data.dialog).showModal();
@@ -119,7 +129,8 @@ document.addEventListener("submit", (event) => {
     act(form, "POST", data.postForm, fields);
   } else if (data.putForm) {
     event.preventDefault();
-    act(form, "PUT", data.putForm + encodeURIComponent(fields.alias), {});
+    const { [data.putKey ?? "alias"]: last, ...rest } = fields;
+    act(form, "PUT", data.putForm + encodeURIComponent(last), rest);
   } else if (data.tag !== undefined) {
     event.preventDefault();
     const [key, ...rest] = fields.tag.split("=");
