@@ -9,10 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import zstandard
 from blake3 import blake3
 
+from lineal.errors import Integrity
 from lineal.store.buffers import SIZE, Buffers
-from lineal.store.packs import CHUNK, LIST, PackBuilder, is_sound
+from lineal.store.packs import BLOCK, CHUNK, LIST, MOST_PLAIN, ZSTD, PackBuilder, decode_block, is_sound
 from lineal.store.repository import Repository
 
 
@@ -70,3 +72,12 @@ def test_what_does_not_shrink_comes_back_as_it_was(tmp_path: Path, size: int) ->
     assert [again.read(digest) for digest in digests] == [data, mixed, data]
     assert again.verify().sound
     again.close()
+
+
+def test_a_block_that_says_it_is_huge_is_not_unpacked() -> None:
+    size = MOST_PLAIN + 1
+    bomb = BLOCK.pack(ZSTD, size) + zstandard.ZstdCompressor().compress(bytes(size))
+    assert len(bomb) < 1 << 16
+    with pytest.raises(Integrity) as caught:
+        decode_block(bomb, "a pack")
+    assert caught.value.kind == "damaged-pack"

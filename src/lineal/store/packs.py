@@ -300,6 +300,10 @@ def _raw_block(plain: Piece) -> Block:
     return Block(BLOCK.pack(RAW, len(plain)), plain, raw=True)
 
 
+MOST_PLAIN = 64 << 20
+"""No block is larger, as no pack is: memory for what a stranger's block says of itself is not set aside."""
+
+
 def decode_block(stored: bytes | memoryview, name: str) -> bytes:
     """The plain bytes of a block.
 
@@ -309,6 +313,8 @@ def decode_block(stored: bytes | memoryview, name: str) -> bytes:
     try:
         codec, size = BLOCK.unpack_from(stored)
         body = memoryview(stored)[BLOCK.size :]
+        if size > MOST_PLAIN:
+            raise damaged_pack(name, "a block says that it is larger than any")
         if codec == RAW:
             plain = bytes(body)
         elif codec == ZSTD and zstandard.frame_content_size(body) == size:

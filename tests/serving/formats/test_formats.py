@@ -246,3 +246,18 @@ def test_onnx_takes_one_input_per_feature_too(tmp_path: Path, late: Pipeline, fl
     assert answers.score is not None
     assert np.allclose(answers.score, late.predict_proba(flights)[:, 1], atol=1e-4)
     assert list(answers.output) == late.predict(flights).tolist()
+
+
+def test_a_file_that_unpacks_to_far_more_than_it_is_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", "{}")
+        with archive.open("0.npy", "w", force_zip64=True) as member:
+            for _ in range(300):
+                member.write(bytes(1 << 20))
+    assert path.stat().st_size < 1 << 20
+    for reading in (lambda: load_model(path, "skops"), lambda: SkopsFormat().canonical_digest(path.read_bytes())):
+        with pytest.raises(Integrity) as caught:
+            reading()
+        assert caught.value.kind == "damaged-model"
+        assert "unpack" in caught.value.message

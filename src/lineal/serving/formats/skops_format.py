@@ -24,6 +24,10 @@ TRUSTED_NAMES = frozenset({"builtins.slice", "collections.OrderedDict", "collect
 REFUSED_PARTS = frozenset({"testing", "tests", "conftest", "f2py", "distutils", "__main__", "externals", "memmap", "DataSource", "NpzFile"})
 """Parts of a dotted name below a trusted prefix that stand for programs, tests or files rather than for models."""
 
+_MOST_UNPACKED = 256 << 20
+_MOST_TIMES = 100
+"""A file may unpack to so many times its size, or to so many bytes."""
+
 
 class SkopsFormat:
     """`Format` of ``.skops`` files.
@@ -47,6 +51,7 @@ class SkopsFormat:
 
     def load(self, path: Path, signature: Signature | None = None) -> EstimatorPredictor:
         """The estimator, if every type in the file is inside the policy."""
+        _check_unpacked(path, path.stat().st_size)
         skops_io = _skops()
         named = _read(path, lambda: skops_io.get_untrusted_types(file=str(path)))
         refused = [name for name in named if not is_trusted(name)]
@@ -74,6 +79,7 @@ class SkopsFormat:
 
     def canonical_digest(self, data: bytes) -> Digest:
         """Over schema and arrays, with objects numbered by first appearance instead of by memory address."""
+        _check_unpacked(io.BytesIO(data), len(data))
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 members = {name: archive.read(name) for name in archive.namelist()}
@@ -155,9 +161,21 @@ def _renumber(node: Any, numbers: dict[Any, int], files: list[str]) -> Any:
     return found
 
 
+def _check_unpacked(file: Path | io.BytesIO, size: int) -> None:
+    """Refuses a file that unpacks to so much more than it is that nobody wrote it to be a model. Raises Integrity kind ``damaged-model``."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())  # what is said there bounds what zipfile reads
+    except (zipfile.BadZipFile, OSError):
+        return  # whoever reads it says what is wrong with it
+    if unpacked > max(_MOST_UNPACKED, _MOST_TIMES * size):
+        raise Integrity(f"this skops file of {size} bytes would unpack to {unpacked}", kind="damaged-model", hint="Save the model again.")
+
+
 def _canonical_member(name: str, data: bytes) -> bytes:
     """An array's bytes without what does not count: padding of records (never initialised), time stamps of an inner zip."""
     if name.endswith(".npz"):
+        _check_unpacked(io.BytesIO(data), len(data))
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return b"".join(member.encode() + b"\0" + archive.read(member) for member in sorted(archive.namelist()))
     if not name.endswith(".npy"):
