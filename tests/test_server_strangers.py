@@ -197,3 +197,16 @@ def test_whoever_tries_from_everywhere_fills_no_ledger() -> None:
 def test_nothing_was_lost_by_any_of_it(house: House) -> None:
     assert house.ask("GET", f"{API}/runs", by="reader").json()["total"] == 0
     assert {project.name for project in house.hosting.projects()} >= {"default", "other"}
+
+
+@pytest.mark.parametrize("place", ["file:///etc", "http://169.254.169.254/latest", "s3://bucket/x", "mlflow-artifacts:/../../etc", "/etc"])
+def test_no_client_chooses_where_artifacts_lie(place: str, house: House) -> None:
+    made = house.ask(
+        "POST", "/projects/default/api/2.0/mlflow/experiments/create", by="contributor", json={"name": place, "artifact_location": place}
+    )
+    if made.status_code == 200:
+        path = f"/projects/default/api/2.0/mlflow/experiments/get?experiment_id={made.json()['experiment_id']}"
+        found = house.ask("GET", path, by="reader").json()["experiment"]
+        assert found["artifact_location"] == f"mlflow-artifacts:/{found['experiment_id']}"
+    else:
+        assert made.status_code == 400
