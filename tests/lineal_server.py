@@ -55,6 +55,8 @@ def start_server(folder: Path, *options: str, port: int = 0) -> RunningServer:
                 break
         time.sleep(0.05)
     else:
+        process.kill()
+        process.wait()
         raise AssertionError(said.with_suffix(".err").read_text())
     link = re.search(r"http\S+/sign-in\?code=\w+", said.read_text())
     return RunningServer(url=f"http://127.0.0.1:{port}", folder=folder, link=link[0] if link else "", process=process)
