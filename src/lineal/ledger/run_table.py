@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Row, Table, select
 
 from lineal.ledger.portable import pieces
 from lineal.ledger.run_rows import number_of
@@ -57,14 +57,14 @@ def rows_of(connection: Connection, ids: Sequence[str], *, columns: Sequence[str
     """The rows of runs, in the order of their ids; ids that are gone are passed over."""
     wanted = [parse_field(name) for name in columns or ()]
     names = {section: None if columns is None else [field.key for field in wanted if field.section == section] for section in (PARAMS, METRICS)}
-    facts = {row["id"]: row for row in _rows(connection, runs, ids, keys=None, by=runs.c.id)}
+    facts = {row.id: dict(row._mapping) for row in _rows(connection, runs, ids, keys=None, by=runs.c.id)}  # noqa: SLF001 - public, for all its name
     values: dict[str, dict[str, dict[str, Any]]] = {section: defaultdict(dict) for section in (PARAMS, METRICS, TAGS)}
     for row in _rows(connection, params, ids, keys=names[PARAMS]):
-        values[PARAMS][row["run_id"]][row["key"]] = decode_value(row["type"], row["text"])
+        values[PARAMS][row.run_id][row.key] = decode_value(row.type, row.text)
     for row in _rows(connection, metrics, ids, keys=names[METRICS], ranked=True):
-        values[METRICS][row["run_id"]].setdefault(row["key"], number_of(row["last"]))
+        values[METRICS][row.run_id].setdefault(row.key, number_of(row.last))
     for row in _rows(connection, tags, ids, keys=None):
-        values[TAGS][row["run_id"]][row["key"]] = row["value"]
+        values[TAGS][row.run_id][row.key] = row.value
     return tuple(_row(facts[run], {section: found[run] for section, found in values.items()}) for run in ids if run in facts)
 
 
@@ -83,9 +83,9 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
 
 def _rows(
     connection: Connection, table: Table, ids: Sequence[str], *, keys: Sequence[str] | None, by: Any = None, ranked: bool = False
-) -> list[Mapping[str, Any]]:
+) -> list[Row[Any]]:
     """The rows of a table that belong to runs, only those of some keys where they are given."""
-    found: list[Mapping[str, Any]] = []
+    found: list[Row[Any]] = []
     if keys is not None and not keys:
         return found
     for piece in pieces(ids):
@@ -94,5 +94,5 @@ def _rows(
             query = query.order_by(table.c.key, *([table.c.rank] if ranked else []))
         if keys is not None:
             query = query.where(table.c.key.in_(keys))
-        found += [dict(row) for row in connection.execute(query).mappings()]
+        found += connection.execute(query).all()
     return found
