@@ -17,8 +17,9 @@ def path_of(endpoint: Any, sample: Any) -> str:
     prediction = sample.deployments.predictions("price")[0].id
     name = "price" if endpoint.group in {"deployments", "monitors"} else "houses"
     reference = "price@2" if endpoint.group == "models" else "houses@2"
-    path = endpoint.path.format(run=run, prediction=prediction, name=name, reference=reference, alias="champion")
+    path = endpoint.path.format(run=run, prediction=prediction, name=name, reference=reference, alias="champion", view="best")
     words = {
+        "by": "status",
         "key": "loss",
         "path": "data/train.parquet" if endpoint.group == "runs" else "2024.csv",
         "runs": ",".join(list(sample.runs.all)[:2]),
