@@ -13,7 +13,7 @@ from lineal.main import COMMANDS, DAILY, PROVE, SHIP, program
 
 NAMES = (
     "init run runs show logs stop compare data lineage model deploy deployments undeploy monitor truth rm undelete mark reproduce fsck doctor config ui demo "
-    "remote push pull clone completion server login logout whoami user token project sync backup restore"
+    "remote push pull clone completion server login logout whoami user token project sync backup restore views"
 )
 
 

@@ -181,8 +181,9 @@ def _column(key: str, runs: Sequence[RunRow]) -> Column:
     section, _, name = key.partition(".")
     values = [cell(run, section, name) for run in runs]
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    there = sum(value is not None for value in values)
     marked = best(name, [*numbers]) if section == "metrics" else None
-    return Column(key=key, section=section, name=name, numeric=section == "metrics" or len(numbers) > len(values) / 2, best=marked)
+    return Column(key=key, section=section, name=name, numeric=section == "metrics" or len(numbers) > there / 2, best=marked)
 
 
 def cell(run: Run | RunRow, section: str, name: str) -> Any:
