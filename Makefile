@@ -34,7 +34,7 @@ demo: $(VENV)/.demo  ## play the main job on real data: record, trace, ship, wat
 	$(BIN)/lineal demo
 
 test: $(VENV)/.dev check  ## lint, types, import contracts, docs, then every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: $(VENV)/.dev  ## lint, types, import contracts, docs
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ GOLDEN = Path(__file__).parents[1] / "records" / "fixtures" / "torch.tfevents"
 WRITES = """
     import time
     from pathlib import Path
-    golden = Path("golden.tfevents").read_bytes()
+    golden = Path("golden.bin").read_bytes()
     Path("runs/a").mkdir(parents=True)
     file = open("runs/a/events.out.tfevents.1", "wb", buffering=0)
     file.write(golden[:200])
@@ -49,14 +49,14 @@ def points(workspace: Workspace) -> dict[str, int]:
 
 
 def wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not what():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
 
 
 def start(workspace: Workspace, code: str, *words: str) -> subprocess.Popen[bytes]:
-    (workspace.root / "golden.tfevents").write_bytes(GOLDEN.read_bytes())
+    (workspace.root / "golden.bin").write_bytes(GOLDEN.read_bytes())
     (workspace.root / "program.py").write_text(textwrap.dedent(code))
     return subprocess.Popen([sys.executable, *words, "program.py"], cwd=workspace.root, start_new_session=True)
 
@@ -75,7 +75,7 @@ def test_series_appear_while_the_program_writes_and_are_whole_in_the_end(workspa
     wait_for(lambda: points(workspace) == POINTS)
     (run,) = workspace.runs.search().runs
     assert [use.path for use in workspace.runs.get(run.id).outputs] == ["runs/a/events.out.tfevents.1"]
-    assert [use.path for use in workspace.runs.get(run.id).inputs] == ["golden.tfevents"]  # what was read for the series is none
+    assert [use.path for use in workspace.runs.get(run.id).inputs] == ["golden.bin"]  # what was read for the series is none
 
 
 def test_what_a_killed_run_had_written_is_read_once_by_whoever_comes_next(workspace: Workspace) -> None:
